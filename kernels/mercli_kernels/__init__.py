@@ -1,0 +1,1 @@
+"""Numba kernels for short-term audio features: arrays in, arrays out."""
