@@ -1,0 +1,6 @@
+"""Run mercli as ``python -m mercli``."""
+
+from mercli.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""A model bundle on disk: ONNX models, a JSON manifest and a card; hashes checked, nothing executable."""
+
+import json
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mercli import emotions
+from mercli.errors import BundleError, UsageError
+from mercli.face.spec import FaceSpec
+from mercli.files import replaced_folder, sha256
+from mercli.voice_spec import VoiceSpec
+
+MANIFEST = "bundle.json"
+CARD = "MODEL_CARD.md"
+FORMAT_VERSION = 1
+
+_VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MANIFEST_LIMIT = 4 << 20  # bytes
+_FILE_LIMIT = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Hold a classifier: ONNX bytes, and the classes it knows in the order of its output."""
+
+    onnx: bytes
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePart:
+    """Hold what turns sound into posteriors."""
+
+    spec: VoiceSpec
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class FacePart:
+    """Hold what turns frames into posteriors; without a clip model the frames' posteriors are averaged."""
+
+    spec: FaceSpec
+    network: bytes
+    model: Model | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Hold everything `predict` needs, in memory.
+
+    Parameters
+    ----------
+    name : str
+        A plain name.
+    classes : tuple of str
+        The classes of its answers, in the order of `mercli.emotions.ALL`.
+    voice, face, fusion : optional
+        The parts; a bundle has voice or face or both.
+    training : dict
+        What it was trained on and how well it did: JSON values.
+    card : str
+        The model card, Markdown.
+    digest : str
+        SHA-256 over the manifest and, through its hashes, over every file. Empty before it is saved.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    voice: VoicePart | None = None
+    face: FacePart | None = None
+    fusion: Model | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    card: str = ""
+    digest: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name the bundle in a table so that it can be told from any other."""
+        return f"{self.name}@{self.digest[:12]}"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Name the modalities it can judge."""
+        return tuple(name for name in ("voice", "face") if getattr(self, name) is not None)
+
+
+def save(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What to write; its `digest` is made anew.
+    folder : Path
+        The bundle's folder. An older bundle there is replaced, anything else is left alone.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something that is not a bundle, or cannot be written.
+    """
+    refuse_to_replace(folder)
+    manifest, contents = _to_manifest(bundle)
+    with replaced_folder(folder) as part:
+        for name, data in contents.items():
+            (part / name).write_bytes(data)
+        (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def refuse_to_replace(folder: Path) -> None:
+    """Raise a UsageError if `folder` stands and is neither empty nor a bundle."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; -o names the folder of the new bundle")
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle, every byte of it checked before any is used.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle's folder.
+
+    Returns
+    -------
+    Bundle
+        With all its files in memory.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, damaged, changed since it was written, or of a kind this version does not know.
+    """
+    manifest = _read_manifest(folder)
+    try:
+        contents = {
+            name: _read_checked(folder, name, entry["sha256"], entry["bytes"])
+            for name, entry in manifest["files"].items()
+        }
+        return _from_manifest(manifest, contents)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"bundle {folder}: {MANIFEST} is not understood ({error!r})") from error
+
+
+def _to_manifest(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
+    contents = {CARD: bundle.card.encode()}
+    manifest: dict[str, Any] = {
+        "format": "mercli-bundle",
+        "format_version": FORMAT_VERSION,
+        "name": bundle.name,
+        "classes": list(bundle.classes),
+    }
+
+    def entry(model: Model, name: str) -> dict[str, Any]:
+        contents[name] = model.onnx
+        return {"file": name, "classes": list(model.classes)}
+
+    if bundle.voice is not None:
+        manifest["voice"] = {"spec": bundle.voice.spec.to_json(), "model": entry(bundle.voice.model, _VOICE)}
+    if bundle.face is not None:
+        contents[_NETWORK] = bundle.face.network
+        model = bundle.face.model
+        manifest["face"] = {
+            "spec": bundle.face.spec.to_json(),
+            "network": {"file": _NETWORK},
+            "model": entry(model, _FACE) if model else None,
+        }
+    if bundle.fusion is not None:
+        manifest["fusion"] = {"model": entry(bundle.fusion, _FUSION)}
+    manifest["training"] = bundle.training
+    manifest["files"] = {
+        name: {"sha256": sha256(data), "bytes": len(data)} for name, data in sorted(contents.items())
+    }
+    manifest["digest"] = _digest(manifest)
+    return manifest, contents
+
+
+def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
+    classes = tuple(manifest["classes"])
+    if classes != emotions.ordered(classes) or len(classes) < 2:
+        raise ValueError(f"classes {classes}")
+
+    def model(entry: dict[str, Any]) -> Model:
+        own = tuple(entry["classes"])
+        if not set(own) <= set(classes):
+            raise ValueError(f"classes {own} of {entry['file']}")
+        return Model(contents[entry["file"]], own)
+
+    voice = face = fusion = None
+    if part := manifest.get("voice"):
+        voice = VoicePart(VoiceSpec.from_json(part["spec"]), model(part["model"]))
+    if part := manifest.get("face"):
+        spec = FaceSpec.from_json(part["spec"])
+        clip_model = model(part["model"]) if part["model"] else None
+        if clip_model is None and not set(spec.classes) <= set(classes):
+            raise ValueError(f"classes {spec.classes} of the face network")
+        face = FacePart(spec, contents[part["network"]["file"]], clip_model)
+    if part := manifest.get("fusion"):
+        fusion = model(part["model"])
+    if voice is None and face is None:
+        raise ValueError("neither voice nor face")
+    return Bundle(
+        name=str(manifest["name"]),
+        classes=classes,
+        voice=voice,
+        face=face,
+        fusion=fusion,
+        training=dict(manifest["training"]),
+        card=contents[CARD].decode(),
+        digest=manifest["digest"],
+    )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise BundleError(f"no bundle {str(folder)!r}: give the folder that `mercli fit` wrote")
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MANIFEST_LIMIT + 1)
+    except OSError as error:
+        raise BundleError(f"bundle {folder}: no readable {MANIFEST}, so it is no bundle") from error
+    if len(text) > _MANIFEST_LIMIT:
+        raise BundleError(f"bundle {folder}: {MANIFEST} is over {_MANIFEST_LIMIT >> 20} MB, so it is no bundle")
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"bundle {folder}: {MANIFEST} is not JSON ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != "mercli-bundle":
+        raise BundleError(f"bundle {folder}: {MANIFEST} is not that of a mercli bundle")
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"bundle {folder} has format version {version!r}; this mercli reads {FORMAT_VERSION}: "
+            "another version of mercli wrote it"
+        )
+    if manifest.get("digest") != _digest(manifest):
+        raise BundleError(f"bundle {folder}: {MANIFEST} was changed since it was written; get the bundle anew")
+    return manifest
+
+
+def _read_checked(folder: Path, name: str, expected: str, size: int) -> bytes:
+    if not _PLAIN_NAME.fullmatch(name):
+        raise BundleError(f"bundle {folder}: {name!r} is not a plain file name; the bundle is refused")
+    path = folder / name
+    try:
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode):
+            raise BundleError(f"bundle {folder}: {name} is not a regular file; the bundle is refused")
+        if info.st_size != size or size > _FILE_LIMIT:
+            raise BundleError(f"bundle {folder}: {name} has {info.st_size} bytes, {size} were expected")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"bundle {folder}: {name} cannot be read ({error.strerror})") from error
+    if sha256(data) != expected:
+        raise BundleError(
+            f"bundle {folder}: {name} has SHA-256 {sha256(data)[:12]}…, {str(expected)[:12]}… was expected; "
+            "it is damaged or was tampered with: get the bundle anew"
+        )
+    return data
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,76 @@
+"""The model card of a bundle: what it is, what it was trained on, and how far its numbers can be trusted."""
+
+from collections.abc import Mapping, Sequence
+
+from mercli.bundle import Bundle
+from mercli.evaluation import Scores
+
+MEANING = """\
+The answers say which emotion a listener or viewer would likely have named, in recordings like those it was
+trained on: emotion as expressed and labelled, mostly by actors. They do not show what a person felt, and are
+not fit for decisions about people.
+"""
+
+
+def write_card(
+    bundle: Bundle,
+    *,
+    data: str,
+    protocol: str,
+    scores: Mapping[str, Scores],
+    command: str,
+) -> str:
+    """Write a model card in Markdown.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle it goes with.
+    data : str
+        The corpora and their terms, Markdown.
+    protocol : str
+        How the numbers were got, one sentence or more.
+    scores : dict of str to Scores
+        By what was scored, in the order to show.
+    command : str
+        The command that trains the bundle and prints the numbers.
+
+    Returns
+    -------
+    str
+        The card.
+    """
+    parts = [
+        f"# {bundle.name}\n",
+        f"Classes: {', '.join(bundle.classes)}. Modalities: {', '.join(bundle.modalities)}.\n",
+        f"## What the answers mean\n\n{MEANING}",
+        f"## Data\n\n{data.strip()}\n",
+        f"## How it does on speakers it never saw\n\n{protocol.strip()}\n",
+        score_table(scores),
+        *(f"### {what}: confusion\n\n{confusion_table(score)}" for what, score in scores.items()),
+        f"## How it was made\n\n```\n{command}\n```\n",
+    ]
+    return "\n".join(parts)
+
+
+def score_table(scores: Mapping[str, Scores]) -> str:
+    """Lay out scores as a Markdown table, with 95 % bootstrap intervals over speakers."""
+    names = ("accuracy", "macro_f1", "uar")
+    lines = ["| | clips | speakers | accuracy | macro-F1 | UAR |", "|---|---|---|---|---|---|"]
+    for what, score in scores.items():
+        cells = [_with_interval(getattr(score, name), score.intervals[name]) for name in names]
+        lines.append(f"| {what} | {score.n} | {score.n_speakers} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def confusion_table(score: Scores) -> str:
+    """Lay out a confusion matrix as a Markdown table: rows are true, columns answered."""
+    rows: Sequence[tuple[str, tuple[int, ...]]] = list(zip(score.classes, score.confusion, strict=True))
+    lines = [f"| true \\ answer | {' | '.join(score.classes)} |", "|---" * (len(score.classes) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(map(str, counts))} |" for name, counts in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _with_interval(value: float, ends: tuple[float, float]) -> str:
+    low, high = ends
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"

@@ -1,0 +1,41 @@
+"""The command line: one file a command; each parses, calls one library function and prints."""
+
+from typing import Annotated
+
+import typer
+
+from mercli import __version__
+from mercli.cli.demo import demo
+from mercli.cli.fit import fit
+from mercli.cli.predict import predict
+
+app = typer.Typer(
+    name="mercli",
+    help="Turn a directory of videos into a table of emotions from the voice and the face.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(predict)
+app.command()(fit)
+app.command()(demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mercli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,118 @@
+"""``mercli fit``: a labelled corpus in, a bundle and its numbers out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mercli.cli.guard import guarded
+from mercli.cli.options import Debug, Detector, Jobs, Modalities, Quiet, split_commas
+
+if TYPE_CHECKING:
+    from mercli.evaluation import Scores
+
+
+@guarded
+def fit(
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS", help="A folder of RAVDESS files, or a manifest CSV with file,label,speaker."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="The new bundle's folder.")],
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="A CSV with file,label,speaker; its files are relative to CORPUS."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N/N/N",
+            help="Speakers to train the voice and face models, to train the fusion, and to test, such as 8/12/4.",
+            show_default="folds over all speakers",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes to keep, separated by commas; calm counts as neutral unless named.",
+            show_default="angry,disgust,fear,happy,sad,surprise,neutral",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds, forest and split.")] = 0,
+    jobs: Jobs = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="The bundle whose face network to use.", show_default="the one that ships"
+        ),
+    ] = None,
+    modalities: Modalities = None,
+    face_detector: Detector = "haar",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train a bundle on a labelled corpus, and say how it does on speakers it never saw."""
+    import shlex
+    import sys
+
+    from mercli import batch, corpora, emotions
+    from mercli import bundle as bundles
+    from mercli.cli.progress import Display
+    from mercli.fitting import fit as fit_corpus
+    from mercli.pipeline import make_setup, open_bundle
+
+    bundles.refuse_to_replace(output)
+    sizes = corpora.parse_split(split) if split else None
+    labelled = corpora.load(corpus, manifest=manifest, classes=split_commas(classes) or emotions.FER2013)
+    folder, front = open_bundle(base)
+    setup = make_setup(folder, front, split_commas(modalities), face_detector, debug=debug)
+    with Display("measure", len(labelled.examples), quiet=quiet) as display:
+        fitted = fit_corpus(
+            labelled,
+            front,
+            setup,
+            name=output.resolve().name,
+            jobs=jobs or batch.default_jobs(),
+            seed=seed,
+            split=sizes,
+            command=shlex.join(["mercli", *sys.argv[1:]]),
+            on_file=lambda evidence: display.advance(
+                evidence.duration_s, failed=evidence.voice is None and evidence.face is None
+            ),
+        )
+    bundles.save(fitted.bundle, output)
+    for path, reason in fitted.problems.items():
+        typer.echo(f"left out: {path}: {reason}", err=True)
+    if labelled.left_out and not quiet:
+        typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
+    _show(fitted.scores)
+    typer.echo(f"wrote {output}", err=True)
+
+
+def _show(scores: "dict[str, Scores]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    summary = Table(title="On held-out speakers (95 % intervals, bootstrap over speakers)", box=box.SIMPLE)
+    for heading in ("", "clips", "speakers", "accuracy", "macro-F1", "UAR"):
+        summary.add_column(heading, justify="left" if heading == "" else "right")
+    for what, score in scores.items():
+        rates = (
+            f"{getattr(score, rate):.3f} ({low:.3f} to {high:.3f})"
+            for rate in ("accuracy", "macro_f1", "uar")
+            for low, high in [score.intervals[rate]]
+        )
+        summary.add_row(what, str(score.n), str(score.n_speakers), *rates)
+    console.print(summary)
+    for what, score in scores.items():
+        confusion = Table(title=f"{what}: rows are true, columns answered", box=box.SIMPLE)
+        confusion.add_column("")
+        for name in score.classes:
+            confusion.add_column(name, justify="right")
+        for name, counts in zip(score.classes, score.confusion, strict=True):
+            confusion.add_row(name, *map(str, counts))
+        console.print(confusion)

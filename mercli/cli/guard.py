@@ -1,0 +1,57 @@
+"""Errors end a command with a sentence and an exit code, not with a traceback."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command end with a sentence where it raises.
+
+    Parameters
+    ----------
+    command : callable
+        A command with an option ``debug``.
+
+    Returns
+    -------
+    callable
+        The command; it exits with 2 for what the user asked wrongly, 1 for what failed, 130 when interrupted.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        from mercli.errors import BundleError, CorpusError, MercliError, UsageError
+
+        try:
+            command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except KeyboardInterrupt:
+            _end("interrupted; nothing was written", INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read the output has left: Python must not complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _end("the output was closed before all of it was written", FAILED)
+        except Exception as error:
+            if kwargs.get("debug"):
+                raise
+            if isinstance(error, (UsageError, BundleError, CorpusError)):
+                _end(str(error), USAGE)
+            elif isinstance(error, MercliError):
+                _end(str(error), FAILED)
+            else:
+                _end(f"unforeseen error: {type(error).__name__}: {error}. Run again with --debug", FAILED)
+
+    return run
+
+
+def _end(sentence: str, code: int) -> None:
+    typer.echo(f"mercli: {sentence}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,61 @@
+"""The live display on stderr: files done and failed, time left, how many times faster than real time."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Display:
+    """Show how far a batch is.
+
+    Parameters
+    ----------
+    what : str
+        The word in front.
+    total : int
+        How many files there are.
+    quiet : bool
+        Show nothing.
+    """
+
+    def __init__(self, what: str, total: int, *, quiet: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[failed]} failed"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[speed]}"),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self._task = self._progress.add_task(what, total=total, failed=0, speed="")
+        self._failed = 0
+        self._media_s = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Give the seconds since the display was shown."""
+        return self._progress.tasks[0].elapsed or 0.0
+
+    @property
+    def speed(self) -> str:
+        """Say how many times faster than real time the files were read so far."""
+        return f"{self._media_s / self.elapsed_s:.1f}x real time" if self.elapsed_s and self._media_s else ""
+
+    def advance(self, duration_s: float | None, *, failed: bool) -> None:
+        """Count one more file."""
+        self._failed += failed
+        self._media_s += duration_s or 0.0
+        self._progress.update(self._task, advance=1, failed=self._failed, speed=self.speed)

@@ -1,0 +1,252 @@
+"""Labelled corpora: which file carries which emotion and who speaks, and how speakers are divided."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mercli import emotions
+from mercli.errors import CorpusError, UsageError
+from mercli.media import SUFFIXES
+
+MANIFEST_COLUMNS = ("file", "label", "speaker")
+_MANIFEST_NAME = "manifest.csv"
+
+# modality-channel-emotion-intensity-statement-repetition-actor (Livingstone and Russo, 2018)
+_RAVDESS_NAME = re.compile(r"\d{2}-\d{2}-(?P<emotion>\d{2})-\d{2}-\d{2}-\d{2}-(?P<actor>\d{2})")
+_RAVDESS_EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fear",
+    "07": "disgust",
+    "08": "surprise",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Hold one labelled file: `label` is one of the classes in use, `speaker` any name."""
+
+    path: Path
+    label: str
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Hold a labelled corpus.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    examples : tuple of Example
+        In a stable order.
+    left_out : int
+        Files whose label is outside the classes asked for.
+    """
+
+    name: str
+    examples: tuple[Example, ...]
+    left_out: int = 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Give the classes that occur, in the order of every table."""
+        return emotions.ordered(example.label for example in self.examples)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Give the speakers, sorted."""
+        return tuple(sorted({example.speaker for example in self.examples}))
+
+
+def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] = emotions.FER2013) -> Corpus:
+    """Read a corpus' labels.
+
+    Parameters
+    ----------
+    corpus : Path
+        A folder of RAVDESS files, a folder with ``manifest.csv`` in it, or a manifest itself.
+    manifest : Path, optional
+        A CSV with the columns ``file,label,speaker``; its files are relative to `corpus`.
+    classes : sequence of str
+        The classes wanted. Where calm is not among them it counts as neutral.
+
+    Returns
+    -------
+    Corpus
+        At least two speakers and two classes.
+
+    Raises
+    ------
+    CorpusError
+        If it is not understood; the message names the line or file.
+    """
+    unknown = [name for name in classes if name not in emotions.ALL]
+    if unknown:
+        raise UsageError(f"no class {unknown[0]!r}; there are {', '.join(emotions.ALL)}")
+    if not corpus.exists():
+        raise UsageError(f"no such corpus: {corpus}")
+    root = corpus if corpus.is_dir() else corpus.parent
+    if manifest is None and corpus.is_file():
+        manifest = corpus
+    if manifest is None and (root / _MANIFEST_NAME).is_file():
+        manifest = root / _MANIFEST_NAME
+    labelled = list(_from_manifest(manifest, root) if manifest else read_ravdess(root))
+    examples = tuple(
+        Example(path, kept, speaker)
+        for path, label, speaker in labelled
+        if (kept := emotions.within(label, classes)) is not None
+    )
+    name = root.resolve().name if manifest is None or manifest.stem == "manifest" else manifest.stem
+    result = Corpus(name, examples, len(labelled) - len(examples))
+    _check_usable(result)
+    return result
+
+
+def folds(labels: Sequence[str], speakers: Sequence[str], *, seed: int) -> list[np.ndarray]:
+    """Divide examples into folds with no speaker in two of them.
+
+    Parameters
+    ----------
+    labels, speakers : sequence of str
+        One each an example.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of np.ndarray of int
+        The indices of each fold's examples: a fold a speaker up to ten speakers, else five folds with about
+        the same share of every class.
+    """
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+
+    if len(set(speakers)) <= 10:
+        splitter = LeaveOneGroupOut()
+    else:
+        splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    blank = np.zeros(len(labels))
+    return [held_out for _, held_out in splitter.split(blank, labels, speakers)]
+
+
+def parse_split(text: str) -> tuple[int, int, int]:
+    """Read ``8/12/4``: how many speakers train the two models, the fusion, and test.
+
+    Examples
+    --------
+    >>> parse_split("8/12/4")
+    (8, 12, 4)
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)/(\d+)", text.strip())
+    if not match or "0" in match.groups():
+        raise UsageError(f"--split {text!r} is not understood: give three numbers of speakers, such as 8/12/4")
+    models, fusion, test = map(int, match.groups())
+    return models, fusion, test
+
+
+def split_speakers(
+    speakers: Sequence[str], sizes: tuple[int, int, int], *, seed: int
+) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Draw disjoint sets of speakers.
+
+    Parameters
+    ----------
+    speakers : sequence of str
+        All there are.
+    sizes : tuple of int
+        How many to draw for the models, the fusion and the test.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    tuple of frozenset
+        The three sets; speakers beyond their sum are left out.
+
+    Raises
+    ------
+    UsageError
+        If there are too few speakers.
+    """
+    if sum(sizes) > len(speakers):
+        raise UsageError(
+            f"the corpus has {len(speakers)} speakers, but the split {'/'.join(map(str, sizes))} "
+            f"asks for {sum(sizes)}; ask for fewer"
+        )
+    drawn = np.random.default_rng(seed).permutation(sorted(speakers)).tolist()
+    first, second = sizes[0], sizes[0] + sizes[1]
+    return frozenset(drawn[:first]), frozenset(drawn[first:second]), frozenset(drawn[second : sum(sizes)])
+
+
+def _from_manifest(manifest: Path, root: Path) -> Iterator[tuple[Path, str, str]]:
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in MANIFEST_COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise CorpusError(
+                    f"manifest {manifest} has no column {missing[0]!r}; its first line must name "
+                    f"{','.join(MANIFEST_COLUMNS)}"
+                )
+            for line in reader:
+                where = f"manifest {manifest}, line {reader.line_num}"
+                name, word, speaker = ((line[column] or "").strip() for column in MANIFEST_COLUMNS)
+                if not (name and word and speaker):
+                    raise CorpusError(f"{where}: a cell of {','.join(MANIFEST_COLUMNS)} is empty")
+                label = emotions.canonical(word)
+                if label is None:
+                    raise CorpusError(
+                        f"{where}: unknown label {word!r}; known are {', '.join(emotions.ALL)} and their synonyms"
+                    )
+                if not (root / name).is_file():
+                    raise CorpusError(
+                        f"{where}: no file {name!r} in {root}; names are relative to the corpus or absolute"
+                    )
+                yield root / name, label, speaker
+    except OSError as error:
+        raise CorpusError(f"cannot read the manifest {manifest}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"the manifest {manifest} is not a CSV file in UTF-8 ({error})") from error
+
+
+def read_ravdess(root: Path) -> Iterator[tuple[Path, str, str]]:
+    """Read the labels of RAVDESS files from their names.
+
+    Parameters
+    ----------
+    root : Path
+        A folder that holds them, however deep.
+
+    Yields
+    ------
+    path, label, actor
+        Of each file; calm is kept.
+    """
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and (match := _RAVDESS_NAME.fullmatch(path.stem)):
+            label = _RAVDESS_EMOTIONS.get(match["emotion"])
+            if label is None:
+                raise CorpusError(f"{path}: RAVDESS has no emotion {match['emotion']}")
+            yield path, label, match["actor"]
+
+
+def _check_usable(corpus: Corpus) -> None:
+    if not corpus.examples:
+        raise CorpusError(
+            f"no labelled files in {corpus.name}: expected RAVDESS names such as 03-01-05-01-02-01-12.wav, "
+            f"or a manifest with the columns {','.join(MANIFEST_COLUMNS)}"
+        )
+    for what, found in (("speaker", corpus.speakers), ("class", corpus.classes)):
+        if len(found) < 2:
+            raise CorpusError(
+                f"corpus {corpus.name} has one {what} only ({found[0]}); at least two are needed to train "
+                "and to test on other speakers"
+            )

@@ -1,0 +1,21 @@
+"""The errors mercli raises on purpose: each message is a sentence for the person at the terminal."""
+
+
+class MercliError(Exception):
+    """Report something the user can mend."""
+
+
+class MediaError(MercliError):
+    """Report a file that cannot be read as sound or picture."""
+
+
+class BundleError(MercliError):
+    """Report a bundle that is missing, damaged, tampered with or not understood."""
+
+
+class CorpusError(MercliError):
+    """Report a labelled corpus that cannot be trained on."""
+
+
+class UsageError(MercliError):
+    """Report options or paths that make no sense together."""

@@ -1,0 +1,129 @@
+"""How good posteriors are: accuracy, macro-F1, UAR, confusion, and their spread over speakers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Hold what one model scored on speakers it never saw.
+
+    Parameters
+    ----------
+    n : int
+        Clips judged.
+    n_speakers : int
+        Speakers they come from.
+    accuracy, macro_f1, uar : float
+        UAR is the mean of the classes' recalls; both means run over the classes that occur.
+    intervals : dict of str to (float, float)
+        For each of the three, the 95 % bootstrap interval over speakers.
+    confusion : tuple of tuple of int
+        Rows are true classes, columns predicted ones.
+    classes : tuple of str
+        Their names.
+    """
+
+    n: int
+    n_speakers: int
+    accuracy: float
+    macro_f1: float
+    uar: float
+    intervals: dict[str, tuple[float, float]]
+    confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain JSON values, rounded to what the sample supports."""
+        return {
+            "n": self.n,
+            "n_speakers": self.n_speakers,
+            **{name: round(getattr(self, name), 4) for name in ("accuracy", "macro_f1", "uar")},
+            "intervals_95": {name: [round(v, 4) for v in ends] for name, ends in self.intervals.items()},
+            "classes": list(self.classes),
+            "confusion": [list(row) for row in self.confusion],
+        }
+
+
+def score(
+    posteriors: NDArray[np.float64],
+    labels: Sequence[str],
+    speakers: Sequence[str],
+    classes: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Scores:
+    """Score posteriors against labels.
+
+    Parameters
+    ----------
+    posteriors : np.ndarray [shape=(n, n_classes)]
+        Rows of NaN were not judged and do not count.
+    labels, speakers : sequence of str
+        One each a row.
+    classes : sequence of str
+        The columns' names.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Scores
+        Over the rows that were judged.
+
+    Raises
+    ------
+    ValueError
+        If no row was judged.
+    """
+    judged = ~np.isnan(posteriors).any(axis=1)
+    if not judged.any():
+        raise ValueError("nothing was judged")
+    truth = np.array([classes.index(label) for label in labels])[judged]
+    answer = posteriors[judged].argmax(axis=1)
+    who, of_speaker = np.unique(np.asarray(speakers)[judged], return_inverse=True)
+    n_classes = len(classes)
+    # One confusion matrix a speaker: a bootstrap draw of speakers is then a weighted sum of them.
+    matrices = np.zeros((len(who), n_classes, n_classes))
+    np.add.at(matrices, (of_speaker, truth, answer), 1)
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(len(who), np.full(len(who), 1 / len(who)), size=_DRAWS)
+    drawn = _rates(np.tensordot(weights, matrices, axes=1))
+    whole = _rates(matrices.sum(axis=0)[np.newaxis])
+    intervals = {
+        name: (float(np.percentile(values, 2.5)), float(np.percentile(values, 97.5)))
+        for name, values in drawn.items()
+    }
+    confusion = matrices.sum(axis=0).astype(int)
+    return Scores(
+        n=int(judged.sum()),
+        n_speakers=len(who),
+        accuracy=float(whole["accuracy"][0]),
+        macro_f1=float(whole["macro_f1"][0]),
+        uar=float(whole["uar"][0]),
+        intervals=intervals,
+        confusion=tuple(tuple(int(v) for v in row) for row in confusion),
+        classes=tuple(classes),
+    )
+
+
+def _rates(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Give the rates of confusion matrices [n, classes, classes]; means run over classes that occur."""
+    right = np.diagonal(matrices, axis1=1, axis2=2)
+    true, said = matrices.sum(axis=2), matrices.sum(axis=1)
+    occurs = true > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(occurs, right / true, 0.0)
+        f1 = np.where(occurs, 2 * right / (true + said), 0.0)
+    count = np.maximum(1, occurs.sum(axis=1))
+    return {
+        "accuracy": right.sum(axis=1) / np.maximum(1, true.sum(axis=1)),
+        "macro_f1": f1.sum(axis=1) / count,
+        "uar": recall.sum(axis=1) / count,
+    }

@@ -1,0 +1,1 @@
+"""The face: frames -> detected and followed face -> crops -> per-frame scores -> one vector a clip."""

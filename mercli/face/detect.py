@@ -1,0 +1,121 @@
+"""Face detectors: OpenCV's Haar cascade, which is always there, and YuNet where its file is given."""
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli.errors import UsageError
+from mercli.face.box import Box
+
+HAAR = "haar"
+_HAAR_FILE = "haarcascade_frontalface_default.xml"
+_HAAR_SCALE = 1.1
+_HAAR_NEIGHBOURS = 4
+_YUNET_SCORE = 0.7
+_SMALLEST = 1 / 12  # of the picture's shorter side: smaller faces carry no expression at 48 pixels
+
+
+class Detector(Protocol):
+    """Find faces in a grey picture."""
+
+    margin: float
+    """The side of a tight crop, as a multiple of the longer side of this detector's boxes."""
+
+    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
+        """Give the faces in a picture, in no particular order."""
+        ...
+
+
+class Haar:
+    """Find upright frontal faces by OpenCV's own cascade (Viola and Jones, 2001)."""
+
+    margin = 0.95
+
+    def __init__(self) -> None:
+        self._cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / _HAAR_FILE))
+
+    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
+        """Give the faces in a picture.
+
+        Parameters
+        ----------
+        luma : np.ndarray [shape=(height, width)], uint8
+            The picture, already reduced to the size that detection is worth.
+
+        Returns
+        -------
+        list of Box
+            In no particular order.
+        """
+        smallest = max(24, round(min(luma.shape) * _SMALLEST))
+        found = self._cascade.detectMultiScale(luma, _HAAR_SCALE, _HAAR_NEIGHBOURS, minSize=(smallest, smallest))
+        return [Box(*map(float, box)) for box in found]
+
+
+class YuNet:
+    """Find faces by YuNet (Wu et al., 2023), from the ONNX file of opencv_zoo.
+
+    Parameters
+    ----------
+    path : Path
+        ``face_detection_yunet_2023mar.onnx`` or a network of the same kind.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or is no such network.
+    """
+
+    margin = 0.8
+
+    def __init__(self, path: Path) -> None:
+        try:
+            model = np.frombuffer(path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise UsageError(f"cannot read the face detector {path}: {error.strerror}") from error
+        self._size = (320, 320)
+        try:
+            self._network = cv2.FaceDetectorYN.create(
+                "onnx", model, np.empty(0, np.uint8), self._size, score_threshold=_YUNET_SCORE
+            )
+            self.detect(np.zeros((64, 64), np.uint8))
+        except cv2.error as error:
+            raise UsageError(f"{path} is not a YuNet face detector that OpenCV can run") from error
+
+    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
+        """Give the faces in a picture; see `Haar.detect`."""
+        size = (luma.shape[1], luma.shape[0])
+        if size != self._size:
+            self._network.setInputSize(size)
+            self._size = size
+        _, found = self._network.detect(cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR))
+        return [] if found is None else [Box(*map(float, row[:4])) for row in found]
+
+
+def open_detector(name: str) -> Detector:
+    """Make a detector from what the user typed.
+
+    Parameters
+    ----------
+    name : str
+        ``"haar"``, or the path of a YuNet ONNX file.
+
+    Returns
+    -------
+    Detector
+        Ready to use.
+
+    Raises
+    ------
+    UsageError
+        If there is no such detector.
+    """
+    if name == HAAR:
+        return Haar()
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"no face detector {name!r}: give {HAAR!r} or the path of a YuNet .onnx file")
+    return YuNet(path)

@@ -1,0 +1,202 @@
+"""From a labelled corpus to a bundle with honest numbers: what `mercli fit` does."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli import batch, corpora, evaluation, training
+from mercli.bundle import Bundle
+from mercli.card import write_card
+from mercli.corpora import Corpus
+from mercli.errors import CorpusError
+from mercli.evaluation import Scores
+from mercli.observer import Evidence
+from mercli.pipeline import Setup, observe_file, warm_up
+from mercli.training import Posteriors, Table
+
+MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Hold a trained bundle, what it scored on held-out speakers, and what could not be used."""
+
+    bundle: Bundle
+    scores: dict[str, Scores]
+    problems: dict[Path, str]
+
+
+def observe(
+    corpus: Corpus, setup: Setup, *, jobs: int, on_file: Callable[[Evidence], None] = lambda _: None
+) -> tuple[Table, dict[Path, str]]:
+    """Measure every file of a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The files and their labels.
+    setup : Setup
+        The front end.
+    jobs : int
+        Worker processes.
+    on_file : callable
+        Told of each file as it is done.
+
+    Returns
+    -------
+    table : Table
+        The files in which something was seen or heard.
+    problems : dict of Path to str
+        Those in which nothing was, with the reason.
+
+    Raises
+    ------
+    CorpusError
+        If no file is of use.
+    """
+    warm_up(setup)
+    work = functools.partial(observe_file, setup=setup)
+    found: list[Evidence] = [Evidence()] * len(corpus.examples)
+    for index, evidence in batch.run(work, [example.path for example in corpus.examples], jobs=jobs):
+        found[index] = evidence
+        on_file(evidence)
+    useful, problems = [], {}
+    for example, evidence in zip(corpus.examples, found, strict=True):
+        if evidence.voice is None and evidence.face is None:
+            problems[example.path] = "; ".join(evidence.missing) or "nothing in it"
+        else:
+            useful.append((evidence, example.label, example.speaker))
+    if not useful:
+        path, reason = next(iter(problems.items()))
+        raise CorpusError(f"none of the {len(problems)} files is of use; {path.name}: {reason}")
+    evidence_, labels, speakers = zip(*useful, strict=True)
+    return Table(evidence_, labels, speakers), problems
+
+
+def fit(
+    corpus: Corpus,
+    base: Bundle,
+    setup: Setup,
+    *,
+    name: str,
+    jobs: int,
+    seed: int = 0,
+    split: tuple[int, int, int] | None = None,
+    command: str = "mercli fit",
+    on_file: Callable[[Evidence], None] = lambda _: None,
+) -> Fitted:
+    """Train a bundle on a corpus and score it on speakers it did not see.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Labelled files.
+    base : Bundle
+        The front end: the face network and how vectors are made.
+    setup : Setup
+        The same, for the workers.
+    name : str
+        The bundle's name.
+    jobs : int
+        Worker processes.
+    seed : int
+        Of folds, forest and split.
+    split : tuple of int, optional
+        Numbers of speakers for the models, the fusion and the test. Without it the numbers come from folds
+        over all speakers, and the bundle is trained on all of them.
+    command : str
+        What was typed, for the card.
+    on_file : callable
+        Told of each file as it is measured.
+
+    Returns
+    -------
+    Fitted
+        The bundle, with its card and training record filled in.
+
+    Raises
+    ------
+    CorpusError
+        If there is too little to train on.
+    """
+    table, problems = observe(corpus, setup, jobs=jobs, on_file=on_file)
+    if split is None:
+        said, tested = training.judge_held_out(table, base, seed=seed), table
+        bundle = training.fit(table, base, name=name, seed=seed)
+        protocol = _folds_protocol(table, seed)
+    else:
+        models, fusion, test = corpora.split_speakers(corpus.speakers, split, seed=seed)
+        tested = table.of_speakers(test)
+        bundle = training.fit(
+            table.of_speakers(models), base, name=name, seed=seed, fusion_on=table.of_speakers(fusion)
+        )
+        said = training.judge_all(bundle, tested, corpus.classes)
+        protocol = _split_protocol(models, fusion, test, seed)
+    scores = score_all(said, tested, corpus.classes, bundle.modalities)
+    record = {
+        "corpus": corpus.name,
+        "speakers": sorted(set(table.speakers)),
+        "clips": len(table.labels),
+        "detector": setup.detector if setup.detector == "haar" else "yunet",
+        "seed": seed,
+        "split": list(split) if split else None,
+        "scores": {what: score.to_json() for what, score in scores.items()},
+    }
+    bundle = replace(bundle, training=record)
+    data = (
+        f"{corpus.name}: {len(table.labels)} clips of {len(set(table.speakers))} speakers. Whoever passes the "
+        "bundle on owes its users the terms of that data."
+    )
+    card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
+    return Fitted(replace(bundle, card=card), scores, problems)
+
+
+def score_all(
+    said: Posteriors, table: Table, classes: tuple[str, ...], modalities: tuple[str, ...]
+) -> dict[str, Scores]:
+    """Score each modality, and their fusion where there are two, on the rows that have them.
+
+    Parameters
+    ----------
+    said : Posteriors
+        What was said of each row.
+    table : Table
+        Labels and speakers.
+    classes : tuple of str
+        The columns of `said`.
+    modalities : tuple of str
+        Those of the bundle.
+
+    Returns
+    -------
+    dict of str to Scores
+        By ``"voice"``, ``"face"``, ``"fusion"``.
+    """
+    rows: Mapping[str, NDArray[np.float64]] = {m: getattr(said, m) for m in MODALITY_NAMES}
+    wanted = [*modalities, *(["fused"] if len(modalities) > 1 else [])]
+    return {
+        MODALITY_NAMES[modality]: evaluation.score(rows[modality], table.labels, table.speakers, classes)
+        for modality in wanted
+        if not np.isnan(rows[modality]).all()
+    }
+
+
+def _folds_protocol(table: Table, seed: int) -> str:
+    n_folds = len(corpora.folds(table.labels, table.speakers, seed=seed))
+    return (
+        f"{n_folds} folds with no speaker in two of them; voice, face and fusion models are trained anew for each "
+        "fold without its speakers. The bundle itself is trained on all of them. Intervals: 95 %, bootstrap over "
+        "speakers."
+    )
+
+
+def _split_protocol(models: frozenset[str], fusion: frozenset[str], test: frozenset[str], seed: int) -> str:
+    return (
+        f"Speakers drawn with seed {seed}: {', '.join(sorted(models))} train the voice and face models, "
+        f"{', '.join(sorted(fusion))} the fusion, {', '.join(sorted(test))} test. Intervals: 95 %, bootstrap over "
+        "speakers."
+    )

@@ -1,0 +1,97 @@
+"""What a bundle's classifiers say of the evidence from one file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli.bundle import Bundle, Model
+from mercli.fusion import fuse
+from mercli.inference import Classifier
+from mercli.observer import Evidence
+from mercli.voice import vector_names
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hold what is known of one file: a row of the table.
+
+    Parameters
+    ----------
+    status : str
+        ``"ok"``; ``"partial"``, an answer that rests on less than was wanted; ``"failed"``, no answer.
+    evidence : Evidence
+        What was measured.
+    fused, voice, face : np.ndarray or None
+        Posteriors over the bundle's classes.
+    error : str or None
+        What was missing or went wrong.
+    """
+
+    status: str
+    evidence: Evidence
+    fused: NDArray[np.float64] | None = None
+    voice: NDArray[np.float64] | None = None
+    face: NDArray[np.float64] | None = None
+    error: str | None = None
+
+
+class Judge:
+    """Turn evidence into posteriors by a bundle's classifiers.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The classifiers.
+
+    Raises
+    ------
+    BundleError
+        If one does not fit the vectors or classes of the bundle.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        n_classes = len(bundle.classes)
+
+        def classifier(model: Model, n_features: int, what: str) -> Classifier:
+            return Classifier(model.onnx, model.classes, bundle.classes, n_features, what)
+
+        self._voice = self._face = self._fusion = None
+        self._frame_columns: list[int] = []
+        self._n_classes = n_classes
+        if bundle.voice:
+            self._voice = classifier(bundle.voice.model, len(vector_names()), "the voice model")
+        if bundle.face and bundle.face.model:
+            names = bundle.face.spec.vector_names()
+            self._face = classifier(bundle.face.model, len(names), "the face model")
+        elif bundle.face:
+            self._frame_columns = [bundle.classes.index(name) for name in bundle.face.spec.classes]
+        if bundle.fusion:
+            self._fusion = classifier(bundle.fusion, 2 * n_classes, "the fusion model")
+
+    def judge(self, evidence: Evidence) -> Result:
+        """Give the result of one file from what was measured in it."""
+        voice = self._voice_posterior(evidence.voice)
+        face = self._face_posterior(evidence.face)
+        fused = fuse(voice, face, self._fusion)
+        problems = [*evidence.missing, *([evidence.damage] if evidence.damage else [])]
+        status = "failed" if fused is None else "partial" if problems else "ok"
+        return Result(status, evidence, fused, voice, face, "; ".join(problems) or None)
+
+    def _voice_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+        if vector is None or self._voice is None:
+            return None
+        row: NDArray[np.float64] = self._voice.posteriors(vector[np.newaxis])[0]
+        return row
+
+    def _face_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+        if vector is None:
+            return None
+        if self._face is None:
+            # The original's answer: the frames' posteriors, averaged, which lead the vector.
+            row = np.zeros(self._n_classes)
+            row[self._frame_columns] = vector[: len(self._frame_columns)]
+            row /= row.sum()
+        else:
+            row = self._face.posteriors(vector[np.newaxis])[0]
+        return row

@@ -1,0 +1,283 @@
+"""Train a bundle's classifiers on labelled evidence, and say how they do on speakers they never saw."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from mercli import corpora
+from mercli.bundle import Bundle, Model, VoicePart
+from mercli.emotions import ordered
+from mercli.errors import CorpusError, MercliError
+from mercli.fusion import fusion_vector
+from mercli.inference import Classifier
+from mercli.judge import Judge
+from mercli.observer import Evidence
+from mercli.voice_spec import VoiceSpec
+
+_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_AGREEMENT = 1e-4  # between a classifier and its ONNX form, in probability
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Hold labelled evidence: one entry a clip in each field.
+
+    Parameters
+    ----------
+    evidence : tuple of Evidence
+        What was measured.
+    labels, speakers : tuple of str
+        What it is called, and who it is.
+    """
+
+    evidence: tuple[Evidence, ...]
+    labels: tuple[str, ...]
+    speakers: tuple[str, ...]
+
+    def take(self, rows: Sequence[int] | NDArray[np.int_]) -> "Table":
+        """Give some of the rows."""
+        return Table(
+            tuple(self.evidence[i] for i in rows),
+            tuple(self.labels[i] for i in rows),
+            tuple(self.speakers[i] for i in rows),
+        )
+
+    def of_speakers(self, speakers: frozenset[str]) -> "Table":
+        """Give the rows of some speakers."""
+        return self.take([i for i, who in enumerate(self.speakers) if who in speakers])
+
+    def with_vector(self, modality: str) -> NDArray[np.int_]:
+        """Give the rows in which a modality was seen."""
+        return np.flatnonzero([getattr(clip, modality) is not None for clip in self.evidence])
+
+
+@dataclass(frozen=True, slots=True)
+class Posteriors:
+    """Hold what was said of each row of a table: [n, n_classes] each, NaN where nothing was said."""
+
+    voice: NDArray[np.float64]
+    face: NDArray[np.float64]
+    fused: NDArray[np.float64]
+
+
+def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | None = None) -> Bundle:
+    """Train the classifiers of a bundle.
+
+    Parameters
+    ----------
+    table : Table
+        What the voice and the face model are trained on.
+    base : Bundle
+        Gives the front end: how the evidence was measured.
+    name : str
+        The new bundle's name.
+    seed : int
+        Of folds and forest.
+    fusion_on : Table, optional
+        What the fusion is trained on, of other speakers. Without it, on posteriors of `table` itself from
+        models that did not see the speaker.
+
+    Returns
+    -------
+    Bundle
+        In memory, without a card.
+
+    Raises
+    ------
+    CorpusError
+        If there is too little to train on.
+    """
+    voice = _fit_voice(table, seed)
+    face = _fit_face(table)
+    if voice is None and face is None:
+        raise CorpusError("no voice and no face in any file: nothing to train on")
+    classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ())))
+    fusion = None
+    if voice is not None and face is not None:
+        stacked, said = (
+            (fusion_on, _say(fusion_on, voice, face, classes))
+            if fusion_on
+            else (table, _crossfit(table, classes, seed))
+        )
+        fusion = _fit_fusion(said, stacked.labels, seed)
+    spec = base.voice.spec if base.voice else VoiceSpec()
+    voice_part = face_part = None
+    if voice is not None:
+        voice_part = VoicePart(spec, _to_model(voice, _vectors(table, "voice"), "voice"))
+    if face is not None and base.face is not None:
+        face_part = replace(base.face, model=_to_model(face, _vectors(table, "face"), "face"))
+    return Bundle(name=name, classes=classes, voice=voice_part, face=face_part, fusion=fusion)
+
+
+def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posteriors:
+    """Let a bundle judge every row of a table, as `predict` does.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        In memory.
+    table : Table
+        Its labels are not looked at.
+    classes : sequence of str
+        The columns of the answer, a superset of the bundle's classes.
+
+    Returns
+    -------
+    Posteriors
+        NaN where a modality is missing.
+    """
+    judge = Judge(bundle)
+    said = _nothing(len(table.labels), len(classes))
+    columns = [classes.index(label) for label in bundle.classes]
+    for i, evidence in enumerate(table.evidence):
+        result = judge.judge(evidence)
+        for modality in ("voice", "face", "fused"):
+            posterior = getattr(result, modality)
+            if posterior is not None:
+                row = getattr(said, modality)[i]
+                row[:] = 0.0
+                row[columns] = posterior
+    return said
+
+
+def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
+    """Judge every row by a bundle trained, from the first step on, without that row's speaker.
+
+    Parameters
+    ----------
+    table : Table
+        Labelled evidence.
+    base : Bundle
+        The front end.
+    seed : int
+        Of folds and forests.
+
+    Returns
+    -------
+    Posteriors
+        Over the classes of the whole table.
+    """
+    classes = ordered(table.labels)
+    said = _nothing(len(table.labels), len(classes))
+    everyone = np.arange(len(table.labels))
+    for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
+        bundle = fit(table.take(np.setdiff1d(everyone, held_out)), base, name="fold", seed=seed)
+        part = judge_all(bundle, table.take(held_out), classes)
+        for modality in ("voice", "face", "fused"):
+            getattr(said, modality)[held_out] = getattr(part, modality)
+    return said
+
+
+def _fit_voice(table: Table, seed: int) -> Any:
+    rows = table.take(table.with_vector("voice"))
+    if len(set(rows.labels)) < 2:
+        return None
+    # Support vectors give no probabilities: a sigmoid is fitted to the scores of speakers left out in turn.
+    svm = CalibratedClassifierCV(
+        SVC(C=10.0, class_weight="balanced"), ensemble=False, cv=_calibration_folds(rows, seed)
+    )
+    return make_pipeline(StandardScaler(), svm).fit(_vectors(rows, "voice"), rows.labels)
+
+
+def _fit_face(table: Table) -> Any:
+    rows = table.take(table.with_vector("face"))
+    if len(set(rows.labels)) < 2:
+        return None
+    regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
+    return make_pipeline(StandardScaler(), regression).fit(_vectors(rows, "face"), rows.labels)
+
+
+def _fit_fusion(said: Posteriors, labels: Sequence[str], seed: int) -> Model | None:
+    both = np.flatnonzero(~np.isnan(said.voice).any(axis=1) & ~np.isnan(said.face).any(axis=1))
+    known = [labels[int(i)] for i in both]
+    if len(set(known)) < 2:
+        return None
+    vectors = fusion_vector(said.voice[both], said.face[both])
+    forest = RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+    return _to_model(forest.fit(vectors, known), vectors, "fusion")
+
+
+def _crossfit(table: Table, classes: Sequence[str], seed: int) -> Posteriors:
+    """Judge every row by voice and face models that did not see its speaker."""
+    said = _nothing(len(table.labels), len(classes))
+    everyone = np.arange(len(table.labels))
+    for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
+        rest = table.take(np.setdiff1d(everyone, held_out))
+        part = _say(table.take(held_out), _fit_voice(rest, seed), _fit_face(rest), classes)
+        said.voice[held_out], said.face[held_out] = part.voice, part.face
+    return said
+
+
+def _say(table: Table, voice: Any, face: Any, classes: Sequence[str]) -> Posteriors:
+    said = _nothing(len(table.labels), len(classes))
+    for modality, estimator in (("voice", voice), ("face", face)):
+        rows = table.with_vector(modality)
+        if estimator is None or not len(rows):
+            continue
+        columns = [classes.index(label) for label in estimator.classes_]
+        posteriors = np.zeros((len(rows), len(classes)))
+        posteriors[:, columns] = estimator.predict_proba(_vectors(table.take(rows), modality))
+        getattr(said, modality)[rows] = posteriors
+    return said
+
+
+def _calibration_folds(table: Table, seed: int) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    everyone = np.arange(len(table.labels))
+    pairs = [(np.setdiff1d(everyone, held), held) for held in _by_speaker(table, seed)]
+    if pairs and all(len({table.labels[i] for i in train}) == len(set(table.labels)) for train, _ in pairs):
+        return pairs
+    # A class that one speaker alone provides cannot be left out by speaker.
+    rarest = min(table.labels.count(label) for label in set(table.labels))
+    if rarest < 2:
+        raise CorpusError("a class has one example only; give two of each, or leave it out by --classes")
+    splitter = StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed)
+    return list(splitter.split(everyone, table.labels))
+
+
+def _by_speaker(table: Table, seed: int) -> list[NDArray[np.int_]]:
+    return corpora.folds(table.labels, table.speakers, seed=seed) if len(set(table.speakers)) > 1 else []
+
+
+def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
+    """Convert a classifier to ONNX, and see that it answers as before."""
+    from skl2onnx import to_onnx
+
+    with warnings.catch_warnings():
+        # skl2onnx reads the SVM's deprecated attributes; the check below is what counts.
+        warnings.simplefilter("ignore", FutureWarning)
+        converted = to_onnx(
+            estimator, vectors[:1], options={id(estimator): {"zipmap": False}}, target_opset=_OPSETS
+        )
+    classes = tuple(str(label) for label in estimator.classes_)
+    model = Model(converted.SerializeToString(), classes)
+    answer = _run(model, vectors)
+    worst = float(np.abs(answer - estimator.predict_proba(vectors)).max())
+    if not worst < _AGREEMENT:
+        raise MercliError(f"the {what} model in ONNX differs from the trained one by {worst:.2g}: a bug")
+    return model
+
+
+def _run(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    classifier = Classifier(model.onnx, model.classes, model.classes, vectors.shape[1], "a trained model")
+    return classifier.posteriors(vectors)
+
+
+def _vectors(table: Table, modality: str) -> NDArray[np.float32]:
+    present = [vector for clip in table.evidence if (vector := getattr(clip, modality)) is not None]
+    return np.stack(present).astype(np.float32)
+
+
+def _nothing(n: int, n_classes: int) -> Posteriors:
+    blank = np.full((n, n_classes), np.nan)
+    return Posteriors(blank, blank.copy(), blank.copy())

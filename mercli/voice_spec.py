@@ -1,0 +1,37 @@
+"""How a clip's sound becomes a voice vector."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSpec:
+    """Say how a voice vector is made; a bundle records it.
+
+    Parameters
+    ----------
+    feature_set : str
+        The name of the set; ``"original-34"`` is the one there is.
+    window_s, hop_s : float
+        Short-term window and hop, in seconds.
+    mid_window_s, mid_hop_s : float
+        Mid-term window and hop, in seconds.
+    """
+
+    feature_set: str = "original-34"
+    window_s: float = 0.05
+    hop_s: float = 0.05
+    mid_window_s: float = 1.0
+    mid_hop_s: float = 1.0
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a specification back; a ValueError says what is not understood."""
+        spec = cls(**data)
+        if spec.feature_set != "original-34":
+            raise ValueError(f"unknown voice feature set {spec.feature_set!r}")
+        return spec
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the specification as plain JSON values."""
+        return asdict(self)
