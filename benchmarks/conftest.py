@@ -1,7 +1,8 @@
 """Ratios of things timed side by side, printed at the end of a run.
 
 A time alone says little on a machine that is busy with something else. Contenders of a race take turns on the
-same input, each turn gives one ratio, and the median of the turns is what counts.
+same input, each turn gives one ratio, and the median of the turns is what counts. The clock is processor time, of
+all threads of the process: it stands still while another process has the core.
 """
 
 import math
@@ -105,14 +106,14 @@ class Ratios:
     @staticmethod
     def _loops(run: Callable[[], object]) -> int:
         run()  # compile, import, fill caches
-        return max(1, math.ceil(_TURN_S / _seconds(run, 1)))
+        return max(1, math.ceil(_TURN_S / max(_seconds(run, 1), 1e-6)))
 
 
 def _seconds(run: Callable[[], object], loops: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(loops):
         run()
-    return (time.perf_counter() - start) / loops
+    return (time.process_time() - start) / loops
 
 
 _RECORDED = pytest.StashKey[list[Ratio]]()
@@ -132,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     recorded = config.stash[_RECORDED]
     if not recorded:
         return
-    terminalreporter.section("ratios: median of the turns (lowest to highest; times of one call)")
+    terminalreporter.section("ratios: median of the turns (lowest to highest; processor time of one call)")
     for race in dict.fromkeys(ratio.race for ratio in recorded):
         terminalreporter.write_line(race)
         for ratio in recorded:

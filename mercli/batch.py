@@ -1,5 +1,8 @@
 """Many files: joblib workers, results as they come."""
 
+import contextlib
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -47,7 +50,8 @@ def run(work: Callable[[Path], T], paths: Sequence[Path], *, jobs: int) -> Itera
             yield index, work(path)
         return
     tasks = (joblib.delayed(_numbered)(work, index, path) for index, path in enumerate(paths))
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+    with _deaf_to_interrupts():
+        results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
     try:
         yield from results
     except TerminatedWorkerError as error:
@@ -63,6 +67,22 @@ def run(work: Callable[[Path], T], paths: Sequence[Path], *, jobs: int) -> Itera
 def default_jobs() -> int:
     """Give the number of processors this process may use."""
     return int(joblib.cpu_count())
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start workers that ignore Ctrl-C: a terminal sends it to every process, and this one ends the others.
+
+    A process inherits what its parent ignores, not what its parent handles or, with loky, blocks.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _numbered(work: Callable[[Path], T], index: int, path: Path) -> tuple[int, T]:

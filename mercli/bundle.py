@@ -1,7 +1,9 @@
 """A model bundle on disk: ONNX models, a JSON manifest and a card; hashes checked, nothing executable."""
 
 import json
+import os
 import re
+import reprlib
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,10 @@ CARD = "MODEL_CARD.md"
 FORMAT_VERSION = 1
 
 _VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
+_OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MANIFEST_LIMIT = 4 << 20  # bytes
-_FILE_LIMIT = 512 << 20
+_FILES_LIMIT = 512 << 20  # bytes of all files together: they are held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def save(bundle: Bundle, folder: Path) -> None:
         If the folder holds something that is not a bundle, or cannot be written.
     """
     refuse_to_replace(folder)
+    folder = folder.resolve()  # where it is a link, the folder behind it is what is replaced
     manifest, contents = _to_manifest(bundle)
     with replaced_folder(folder) as part:
         for name, data in contents.items():
@@ -112,11 +116,23 @@ def save(bundle: Bundle, folder: Path) -> None:
 
 
 def refuse_to_replace(folder: Path) -> None:
-    """Raise a UsageError if `folder` stands and is neither empty nor a bundle."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
-    if folder.is_file():
+    """Raise a UsageError, before hours of work, if a bundle cannot be written there or would cost other files."""
+    if folder.is_dir():
+        names = {entry.name for entry in folder.iterdir()}
+        if names and MANIFEST not in names:
+            raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
+        if foreign := sorted(names - _OWN_NAMES):
+            raise UsageError(
+                f"{folder} holds {foreign[0]!r}, which is no part of a bundle; give -o a new name so that nothing "
+                "is lost"
+            )
+        if folder.resolve() == Path.cwd() or folder.is_mount():
+            raise UsageError(f"{folder} cannot be replaced as a whole; give -o the name of a new folder in it")
+    elif folder.exists():
         raise UsageError(f"{folder} is a file; -o names the folder of the new bundle")
+    place = next(place for place in folder.resolve().parents if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {folder}: {place} takes no new folder; choose another place with -o")
 
 
 def load(folder: Path) -> Bundle:
@@ -138,18 +154,19 @@ def load(folder: Path) -> Bundle:
         If it is missing, damaged, changed since it was written, or of a kind this version does not know.
     """
     manifest = _read_manifest(folder)
+    contents: dict[str, bytes] = {}
+    left = _FILES_LIMIT
     try:
-        contents = {
-            name: _read_checked(folder, name, entry["sha256"], entry["bytes"])
-            for name, entry in manifest["files"].items()
-        }
+        for name, entry in manifest["files"].items():
+            contents[name] = _read_checked(folder, name, entry["sha256"], entry["bytes"], limit=left)
+            left -= len(contents[name])
         return _from_manifest(manifest, contents)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"bundle {folder}: {MANIFEST} is not understood ({error!r})") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise BundleError(f"bundle {folder}: {MANIFEST} is not understood ({repr(error)[:200]})") from error
 
 
 def _to_manifest(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
-    contents = {CARD: bundle.card.encode()}
+    contents = {CARD: bundle.card.encode(errors="backslashreplace")}
     manifest: dict[str, Any] = {
         "format": "mercli-bundle",
         "format_version": FORMAT_VERSION,
@@ -185,28 +202,31 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
     classes = tuple(manifest["classes"])
     if classes != emotions.ordered(classes) or len(classes) < 2:
         raise ValueError(f"classes {classes}")
+    name = manifest["name"]
+    if not isinstance(name, str) or not name.isprintable() or len(name) > 255:
+        raise ValueError(f"name {name!r}")
 
     def model(entry: dict[str, Any]) -> Model:
         own = tuple(entry["classes"])
-        if not set(own) <= set(classes):
+        if not set(own) <= set(classes) or not own or len(set(own)) < len(own):
             raise ValueError(f"classes {own} of {entry['file']}")
         return Model(contents[entry["file"]], own)
 
     voice = face = fusion = None
-    if part := manifest.get("voice"):
+    if (part := manifest.get("voice")) is not None:
         voice = VoicePart(VoiceSpec.from_json(part["spec"]), model(part["model"]))
-    if part := manifest.get("face"):
-        spec = FaceSpec.from_json(part["spec"])
-        clip_model = model(part["model"]) if part["model"] else None
+    if (part := manifest.get("face")) is not None:
+        spec = _face_spec(part["spec"])
+        clip_model = model(part["model"]) if part["model"] is not None else None
         if clip_model is None and not set(spec.classes) <= set(classes):
             raise ValueError(f"classes {spec.classes} of the face network")
         face = FacePart(spec, contents[part["network"]["file"]], clip_model)
-    if part := manifest.get("fusion"):
+    if (part := manifest.get("fusion")) is not None:
         fusion = model(part["model"])
     if voice is None and face is None:
         raise ValueError("neither voice nor face")
     return Bundle(
-        name=str(manifest["name"]),
+        name=name,
         classes=classes,
         voice=voice,
         face=face,
@@ -217,19 +237,34 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
     )
 
 
+def _face_spec(data: dict[str, Any]) -> FaceSpec:
+    spec = FaceSpec.from_json(data)
+    names = [name for name in spec.classes if isinstance(name, str)]
+    if not names or len(set(names)) < len(spec.classes):
+        raise ValueError(f"classes {spec.classes} of the face network")
+    if type(spec.input_px) is not int or not 8 <= spec.input_px <= 1024:
+        raise ValueError(f"input_px {spec.input_px!r}")
+    if not isinstance(spec.detector, str):
+        raise ValueError(f"detector {spec.detector!r}")
+    return spec
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleError(f"no bundle {str(folder)!r}: give the folder that `mercli fit` wrote")
     path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"bundle {folder}: no {MANIFEST} in it, so it is no bundle")
     try:
         with path.open("rb") as file:
             text = file.read(_MANIFEST_LIMIT + 1)
     except OSError as error:
-        raise BundleError(f"bundle {folder}: no readable {MANIFEST}, so it is no bundle") from error
+        raise BundleError(f"bundle {folder}: {MANIFEST} cannot be read ({error.strerror})") from error
     if len(text) > _MANIFEST_LIMIT:
         raise BundleError(f"bundle {folder}: {MANIFEST} is over {_MANIFEST_LIMIT >> 20} MB, so it is no bundle")
     try:
         manifest = json.loads(text)
+        digest = _digest(manifest) if isinstance(manifest, dict) else None
     except (ValueError, RecursionError) as error:
         raise BundleError(f"bundle {folder}: {MANIFEST} is not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != "mercli-bundle":
@@ -237,24 +272,28 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise BundleError(
-            f"bundle {folder} has format version {version!r}; this mercli reads {FORMAT_VERSION}: "
+            f"bundle {folder} has format version {reprlib.repr(version)}; this mercli reads {FORMAT_VERSION}: "
             "another version of mercli wrote it"
         )
-    if manifest.get("digest") != _digest(manifest):
+    if manifest.get("digest") != digest:
         raise BundleError(f"bundle {folder}: {MANIFEST} was changed since it was written; get the bundle anew")
     return manifest
 
 
-def _read_checked(folder: Path, name: str, expected: str, size: int) -> bytes:
+def _read_checked(folder: Path, name: str, expected: str, size: int, *, limit: int) -> bytes:
     if not _PLAIN_NAME.fullmatch(name):
-        raise BundleError(f"bundle {folder}: {name!r} is not a plain file name; the bundle is refused")
+        raise BundleError(f"bundle {folder}: {reprlib.repr(name)} is not a plain file name; the bundle is refused")
     path = folder / name
     try:
         info = path.lstat()
         if not stat.S_ISREG(info.st_mode):
             raise BundleError(f"bundle {folder}: {name} is not a regular file; the bundle is refused")
-        if info.st_size != size or size > _FILE_LIMIT:
-            raise BundleError(f"bundle {folder}: {name} has {info.st_size} bytes, {size} were expected")
+        if info.st_size != size:
+            raise BundleError(
+                f"bundle {folder}: {name} has {info.st_size} bytes, {reprlib.repr(size)} were expected"
+            )
+        if size > limit:
+            raise BundleError(f"bundle {folder}: its files are over {_FILES_LIMIT >> 20} MB, so it is refused")
         data = path.read_bytes()
     except OSError as error:
         raise BundleError(f"bundle {folder}: {name} cannot be read ({error.strerror})") from error

@@ -1,7 +1,10 @@
 """Labelled corpora: which file carries which emotion and who speaks, and how speakers are divided."""
 
 import csv
+import os
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,9 @@ from mercli.media import SUFFIXES
 
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 _MANIFEST_NAME = "manifest.csv"
+
+_LEAVE_ONE_OUT = 10  # speakers up to which a fold is one speaker
+_FOLDS = 5
 
 # modality-channel-emotion-intensity-statement-repetition-actor (Livingstone and Russo, 2018)
 _RAVDESS_NAME = re.compile(r"\d{2}-\d{2}-(?P<emotion>\d{2})-\d{2}-\d{2}-\d{2}-(?P<actor>\d{2})")
@@ -82,7 +88,7 @@ def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] =
     Returns
     -------
     Corpus
-        At least two speakers and two classes.
+        At least two speakers, two classes, and two examples of each class.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] =
     )
     name = root.resolve().name if manifest is None or manifest.stem == "manifest" else manifest.stem
     result = Corpus(name, examples, len(labelled) - len(examples))
-    _check_usable(result)
+    check_usable(result)
     return result
 
 
@@ -125,16 +131,24 @@ def folds(labels: Sequence[str], speakers: Sequence[str], *, seed: int) -> list[
     -------
     list of np.ndarray of int
         The indices of each fold's examples: a fold a speaker up to ten speakers, else five folds with about
-        the same share of every class.
+        the same share of every class. With one speaker there is no fold.
     """
-    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+    from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
 
-    if len(set(speakers)) <= 10:
+    n_speakers = len(set(speakers))
+    if n_speakers < 2:
+        return []
+    if n_speakers <= _LEAVE_ONE_OUT:
         splitter = LeaveOneGroupOut()
+    elif max(Counter(labels).values()) < _FOLDS:
+        splitter = GroupKFold(_FOLDS)  # no class is large enough to be shared out
     else:
-        splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+        splitter = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     blank = np.zeros(len(labels))
-    return [held_out for _, held_out in splitter.split(blank, labels, speakers)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        parts = [held_out for _, held_out in splitter.split(blank, labels, speakers)]
+    return [held_out for held_out in parts if len(held_out)]
 
 
 def parse_split(text: str) -> tuple[int, int, int]:
@@ -145,10 +159,10 @@ def parse_split(text: str) -> tuple[int, int, int]:
     >>> parse_split("8/12/4")
     (8, 12, 4)
     """
-    match = re.fullmatch(r"(\d+)/(\d+)/(\d+)", text.strip())
-    if not match or "0" in match.groups():
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    models, fusion, test = map(int, match.groups()) if match else (0, 0, 0)
+    if 0 in (models, fusion, test):
         raise UsageError(f"--split {text!r} is not understood: give three numbers of speakers, such as 8/12/4")
-    models, fusion, test = map(int, match.groups())
     return models, fusion, test
 
 
@@ -187,6 +201,7 @@ def split_speakers(
 
 
 def _from_manifest(manifest: Path, root: Path) -> Iterator[tuple[Path, str, str]]:
+    seen: dict[Path, int] = {}
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -206,10 +221,13 @@ def _from_manifest(manifest: Path, root: Path) -> Iterator[tuple[Path, str, str]
                     raise CorpusError(
                         f"{where}: unknown label {word!r}; known are {', '.join(emotions.ALL)} and their synonyms"
                     )
-                if not (root / name).is_file():
+                if not os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
                     raise CorpusError(
                         f"{where}: no file {name!r} in {root}; names are relative to the corpus or absolute"
                     )
+                first = seen.setdefault((root / name).resolve(), reader.line_num)
+                if first != reader.line_num:
+                    raise CorpusError(f"{where}: {name!r} stands in line {first} already; give each file once")
                 yield root / name, label, speaker
     except OSError as error:
         raise CorpusError(f"cannot read the manifest {manifest}: {error.strerror}") from error
@@ -238,7 +256,8 @@ def read_ravdess(root: Path) -> Iterator[tuple[Path, str, str]]:
             yield path, label, match["actor"]
 
 
-def _check_usable(corpus: Corpus) -> None:
+def check_usable(corpus: Corpus) -> None:
+    """Raise a CorpusError if a corpus has not two speakers, two classes and two examples of each class."""
     if not corpus.examples:
         raise CorpusError(
             f"no labelled files in {corpus.name}: expected RAVDESS names such as 03-01-05-01-02-01-12.wav, "
@@ -250,3 +269,9 @@ def _check_usable(corpus: Corpus) -> None:
                 f"corpus {corpus.name} has one {what} only ({found[0]}); at least two are needed to train "
                 "and to test on other speakers"
             )
+    counts = Counter(example.label for example in corpus.examples)
+    if alone := [label for label in corpus.classes if counts[label] < 2]:
+        raise CorpusError(
+            f"corpus {corpus.name} has one example only of {alone[0]}; give two of each class, or leave it out "
+            "by --classes"
+        )

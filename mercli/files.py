@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,14 @@ def sha256(data: bytes) -> str:
 
 def refuse_unwritable(path: Path) -> None:
     """Raise a UsageError, before hours of work, if a file could not be written at `path`."""
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder; give -o the name of a file")
     try:
-        with tempfile.TemporaryFile(prefix=f".{path.name}.", dir=path.parent):
-            pass
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise UsageError(f"cannot write {path}: it is a folder; give -o the name of a file")
+    except FileNotFoundError:
+        pass
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
+        raise _cannot_write(path, error) from error
+    _make_part(path).unlink()
 
 
 @contextlib.contextmanager
@@ -58,12 +60,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
         If nothing can be written beside `path`.
     """
     path = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
-    os.close(handle)
-    part = Path(name)
+    part = _make_part(path)
     try:
         yield part
         part.chmod(0o666 & ~_umask())
@@ -121,6 +118,20 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _make_part(path: Path) -> Path:
+    """Make an empty file beside `path`, under a name that has room for what mkstemp adds."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o")
 
 
 def _umask() -> int:

@@ -12,8 +12,10 @@ from mercli import batch, corpora, evaluation, training
 from mercli.bundle import Bundle
 from mercli.card import write_card
 from mercli.corpora import Corpus
+from mercli.emotions import ordered
 from mercli.errors import CorpusError
 from mercli.evaluation import Scores
+from mercli.face.detect import HAAR
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, warm_up
 from mercli.training import Posteriors, Table
@@ -121,35 +123,45 @@ def fit(
     Raises
     ------
     CorpusError
-        If there is too little to train on.
+        If there is too little to train on, or to test on.
+    UsageError
+        If there are too few speakers for the split.
     """
+    drawn = corpora.split_speakers(corpus.speakers, split, seed=seed) if split else None
     table, problems = observe(corpus, setup, jobs=jobs, on_file=on_file)
-    if split is None:
-        said, tested = training.judge_held_out(table, base, seed=seed), table
+    _check_what_is_left(corpus, problems)
+    base = _with_detector(base, setup)
+    classes = ordered(table.labels)
+    if drawn is None:
+        trained = tested = table
+        said = training.judge_held_out(table, base, seed=seed)
         bundle = training.fit(table, base, name=name, seed=seed)
         protocol = _folds_protocol(table, seed)
     else:
-        models, fusion, test = corpora.split_speakers(corpus.speakers, split, seed=seed)
-        tested = table.of_speakers(test)
+        models, fusion, test = drawn
+        trained, tested = table.of_speakers(models | fusion), table.of_speakers(test)
         bundle = training.fit(
             table.of_speakers(models), base, name=name, seed=seed, fusion_on=table.of_speakers(fusion)
         )
-        said = training.judge_all(bundle, tested, corpus.classes)
+        said = training.judge_all(bundle, tested, classes)
         protocol = _split_protocol(models, fusion, test, seed)
-    scores = score_all(said, tested, corpus.classes, bundle.modalities)
+    scores = score_all(said, tested, classes, bundle.modalities)
+    if not scores:
+        raise CorpusError("nothing to test on: no clip of the speakers held out has what was trained on")
+    speakers = sorted(set(trained.speakers))
     record = {
         "corpus": corpus.name,
-        "speakers": sorted(set(table.speakers)),
-        "clips": len(table.labels),
-        "detector": setup.detector if setup.detector == "haar" else "yunet",
+        "speakers": speakers,
+        "clips": len(trained.labels),
+        "detector": base.face.spec.detector if base.face else None,
         "seed": seed,
-        "split": list(split) if split else None,
+        "split": dict(zip(("models", "fusion", "test"), map(sorted, drawn), strict=True)) if drawn else None,
         "scores": {what: score.to_json() for what, score in scores.items()},
     }
     bundle = replace(bundle, training=record)
     data = (
-        f"{corpus.name}: {len(table.labels)} clips of {len(set(table.speakers))} speakers. Whoever passes the "
-        "bundle on owes its users the terms of that data."
+        f"{corpus.name}: {len(trained.labels)} clips of {len(speakers)} speakers. Whoever passes the bundle on "
+        "owes its users the terms of that data."
     )
     card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
     return Fitted(replace(bundle, card=card), scores, problems)
@@ -185,12 +197,36 @@ def score_all(
     }
 
 
+def _check_what_is_left(corpus: Corpus, problems: Mapping[Path, str]) -> None:
+    left = tuple(example for example in corpus.examples if example.path not in problems)
+    try:
+        corpora.check_usable(replace(corpus, examples=left))
+    except CorpusError as error:
+        if not problems:
+            raise
+        path, reason = next(iter(problems.items()))
+        raise CorpusError(f"{error}. {len(problems)} files were of no use, such as {path}: {reason}") from error
+
+
+def _with_detector(base: Bundle, setup: Setup) -> Bundle:
+    """Record in the front end which detector finds the faces."""
+    if base.face is None:
+        return base
+    spec = replace(base.face.spec, detector=HAAR if setup.detector == HAAR else "yunet")
+    return replace(base, face=replace(base.face, spec=spec))
+
+
 def _folds_protocol(table: Table, seed: int) -> str:
     n_folds = len(corpora.folds(table.labels, table.speakers, seed=seed))
+    fusion = (
+        " With one speaker left to train on, a fold's fusion is the mean of voice and face."
+        if len(set(table.speakers)) == 2
+        else ""
+    )
     return (
         f"{n_folds} folds with no speaker in two of them; voice, face and fusion models are trained anew for each "
-        "fold without its speakers. The bundle itself is trained on all of them. Intervals: 95 %, bootstrap over "
-        "speakers."
+        f"fold without its speakers.{fusion} The bundle itself is trained on all of them. Intervals: 95 %, "
+        "bootstrap over speakers."
     )
 
 

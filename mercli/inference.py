@@ -1,12 +1,15 @@
 """ONNX networks and classifiers, run on one thread from bytes that were checked before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mercli.errors import BundleError
+
+_ROUNDING = 1e-5
 
 
 class Network:
@@ -22,15 +25,18 @@ class Network:
     Raises
     ------
     BundleError
-        If the bytes are no ONNX model that can be run, or the model has not exactly one input.
+        If the bytes are no ONNX model that can be run, the model has not exactly one input, a batch of float32,
+        or it keeps data in other files.
     """
 
     def __init__(self, model: bytes, what: str) -> None:
+        _refuse_outside_data(model, what)
         options = ort.SessionOptions()
         # Workers fill the cores: a pool inside each would fight the others.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own types, none of them public
@@ -38,9 +44,12 @@ class Network:
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
+        shape = inputs[0].shape
+        if inputs[0].type != "tensor(float)" or not shape or isinstance(shape[0], int):
+            raise BundleError(f"{what} does not take float32 batches of any size; it is another model")
         self._what = what
         self._input = inputs[0].name
-        self.input_shape: list[int | str | None] = inputs[0].shape
+        self.input_shape: list[int | str | None] = shape
         self.output_shapes: dict[str, list[int | str | None]] = {
             output.name: output.shape for output in self._session.get_outputs()
         }
@@ -91,12 +100,13 @@ class Classifier:
     ) -> None:
         self._network = Network(model, what)
         shape = self._network.output_shapes.get("probabilities")
-        if shape is None or shape[-1] != len(own_classes):
+        if shape is None or shape[1:] != [len(own_classes)]:
             raise BundleError(f"{what} does not give {len(own_classes)} probabilities; it is another model")
-        if self._network.input_shape[-1] != n_features:
+        if self._network.input_shape[1:] != [n_features]:
             raise BundleError(
                 f"{what} takes {self._network.input_shape[-1]} features; this bundle's are {n_features}"
             )
+        self._what = what
         self._columns = [classes.index(name) for name in own_classes]
         self._n_classes = len(classes)
 
@@ -112,11 +122,71 @@ class Classifier:
         -------
         np.ndarray [shape=(n, n_classes)]
             Rows that sum to 1.
+
+        Raises
+        ------
+        BundleError
+            If the model gives what are no probabilities.
         """
         result = np.zeros((len(vectors), self._n_classes))
-        result[:, self._columns] = self._network.run(vectors.astype(np.float32), "probabilities")
-        result /= result.sum(axis=1, keepdims=True)
+        said = self._network.run(vectors.astype(np.float32), "probabilities")
+        result[:, self._columns] = to_posteriors(said, self._what)
         return result
+
+
+def to_posteriors(values: NDArray[np.float32], what: str) -> NDArray[np.float64]:
+    """Make a network's probabilities sum to 1 to the last digit.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n, n_classes)]
+        What a network gave.
+    what : str
+        The network, for error messages.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_classes)]
+        Rows that sum to 1.
+
+    Raises
+    ------
+    BundleError
+        If a row holds no probabilities: NaN, values under 0 by more than rounding, or nothing but 0.
+    """
+    # onnxruntime adds up the trees of a forest in float32, and can end some 1e-7 under 0.
+    result = np.where((values < 0) & (values > -_ROUNDING), 0.0, values.astype(np.float64))
+    total = result.sum(axis=1, keepdims=True)
+    if not ((result >= 0).all() and (total > 0).all() and np.isfinite(total).all()):
+        raise BundleError(f"{what} gave a clip no probabilities")
+    result /= total
+    return result
+
+
+def _refuse_outside_data(model: bytes, what: str) -> None:
+    """Raise a BundleError if a tensor's values are in a file the model names: no hash covers that one.
+
+    onnxruntime looks for such files even when it is given bytes, in the folder the process happens to be in.
+    """
+    if b"location" not in model:  # the key under which a tensor names its file
+        return
+    import onnx
+
+    try:
+        parsed = onnx.ModelProto.FromString(model)
+    except Exception as error:  # protobuf's own type
+        raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
+    tensors = (part for part in _messages(parsed) if isinstance(part, onnx.TensorProto))
+    if any(tensor.external_data or tensor.data_location for tensor in tensors):
+        raise BundleError(f"{what} keeps data in another file; the bundle is refused")
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _messages(part)
 
 
 def _first_line(error: Exception) -> str:

@@ -39,12 +39,19 @@ def find(paths: Sequence[str]) -> list[Input]:
     UsageError
         If a path stands for nothing.
     """
-    found: dict[Path, tuple[str, str]] = {}  # real path -> (short name, long name)
+    found: dict[str, tuple[Path, str, str]] = {}  # real path -> (path, short name, long name)
     for text in paths:
         for path, short, long in _expand(text):
-            found.setdefault(path.resolve(), (short, long))
-    times = Counter(short for short, _ in found.values())
-    return [Input(path, _printable(short if times[short] == 1 else long)) for path, (short, long) in found.items()]
+            found.setdefault(os.path.realpath(path), (path, short, long))
+    names = {real: short for real, (_, short, _) in found.items()}
+    # A long name may in turn be another's short one, so this goes on until nothing changes.
+    while True:
+        times = Counter(names.values())
+        longer = {real: found[real][2] for real, name in names.items() if times[name] > 1}
+        if all(names[real] == long for real, long in longer.items()):
+            break
+        names |= longer
+    return [Input(path, _printable(names[real])) for real, (path, _, _) in found.items()]
 
 
 def _expand(text: str) -> Iterator[tuple[Path, str, str]]:
@@ -70,5 +77,5 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _printable(name: str) -> str:
-    """Spell out the bytes of a name that is not UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Spell out the bytes of a name that is not UTF-8, and the one character that readers of CSV stumble over."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace").replace("\r", r"\r")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mercli.bundle import Bundle, Model
 from mercli.fusion import fuse
-from mercli.inference import Classifier
+from mercli.inference import Classifier, to_posteriors
 from mercli.observer import Evidence
 from mercli.voice import vector_names
 
@@ -87,11 +87,13 @@ class Judge:
     def _face_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
         if vector is None:
             return None
-        if self._face is None:
+        if self._face is not None:
+            row: NDArray[np.float64] = self._face.posteriors(vector[np.newaxis])[0]
+        elif self._frame_columns:
             # The original's answer: the frames' posteriors, averaged, which lead the vector.
             row = np.zeros(self._n_classes)
-            row[self._frame_columns] = vector[: len(self._frame_columns)]
-            row /= row.sum()
+            means = vector[np.newaxis, : len(self._frame_columns)]
+            row[self._frame_columns] = to_posteriors(means, "the face network")[0]
         else:
-            row = self._face.posteriors(vector[np.newaxis])[0]
+            return None
         return row

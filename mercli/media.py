@@ -1,17 +1,20 @@
 """The one place that opens media: a file in, 16 kHz mono samples and timed grey frames out, in one pass."""
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import av
+import cv2
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -29,8 +32,15 @@ SUFFIXES = SOUNDFILE_SUFFIXES | {
 }
 """What a walk through a folder takes for media; a file named outright is tried whatever its name."""
 
-_BLOCK = 1 << 16  # samples read from a sound file at a time
-_SHORTFALL_S = 1.0  # a file may end this much before its header says without being called damaged
+_BLOCK = 1 << 12  # samples read from a sound file at a time: where it is damaged, a block is lost
+_SHORTFALL_S = 0.5  # a file may end this much before its header says without being called damaged
+_RATES_HZ = (1_000, 1_000_000)  # a header that states another sampling rate is damaged
+_ABSURD = 1e12  # no scale that anyone records at; the square of much more overflows
+_GUESSED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3"})
+"""FFmpeg's formats whose duration is guessed from the bit rate."""
+
+_FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
+"""What a viewer sees of studio luma, which goes from 16 to 235."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Hold a picture: luma, uint8 [height, width], upright, with square pixels; and its time in seconds."""
+    """Hold a picture, upright, with square pixels: luma, uint8 [height, width], 0 to 255; its time in seconds."""
 
     luma: NDArray[np.uint8]
     time_s: float
@@ -82,6 +92,7 @@ class Clip:
         self.damage: str | None = None
         self._frame_rate_hz = frame_rate_hz
         self._read_s = 0.0
+        self._ends_early = False
         _check_regular(self.path)
         self._source: _Container | _SoundFile = _open(self.path)
         self.has_sound = self._source.has_sound
@@ -99,8 +110,8 @@ class Clip:
 
     @property
     def duration_s(self) -> float | None:
-        """Give the duration the header states, else what was read so far, else None."""
-        return self._source.declared_s or self._read_s or None
+        """Give the duration the header states, or what was read if there is less or no such statement, or None."""
+        return (None if self._ends_early else self._source.declared_s) or self._read_s or None
 
     def __iter__(self) -> Iterator[Sound | Frame]:
         if not (self._sound or self._picture):
@@ -112,15 +123,13 @@ class Clip:
         self.damage = self._find_damage()
 
     def _find_damage(self) -> str | None:
-        declared_s = self._source.declared_s
+        expected_s = self._source.expected_s or 0.0
+        shortfall_s = expected_s - self._read_s
+        self._ends_early = shortfall_s > max(_SHORTFALL_S, 0.05 * expected_s) or _lacks_bytes(self.path)
+        read = f"{self._read_s:.1f} s were read" + (f" of {expected_s:.1f} s" if shortfall_s > 0.05 else "")
         if self._source.errors:
-            what = self._source.errors[0]
-            return f"damaged: {what}; {self._read_s:.1f} s were read" + (
-                f" of {declared_s:.1f} s" if declared_s else ""
-            )
-        if declared_s and declared_s - self._read_s > max(_SHORTFALL_S, 0.05 * declared_s):
-            return f"the file ends early: {self._read_s:.1f} s were read of {declared_s:.1f} s"
-        return None
+            return f"damaged: {self._source.errors[0]}; {read}"
+        return f"the file ends early: {read}" if self._ends_early else None
 
 
 class _Container:
@@ -128,58 +137,75 @@ class _Container:
 
     def __init__(self, path: Path) -> None:
         try:
-            # Only local files: a playlist must not make the reader open addresses of its own choosing.
-            self._container = av.open(str(path), options={"protocol_whitelist": "file"})
+            # Only local files: a playlist must not make the reader open addresses of its own choosing. Absolute,
+            # because FFmpeg takes what stands before a colon in a bare name for a protocol.
+            self._container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"not a media file that can be read ({_reason(error)})") from error
-        self._video = next((s for s in self._container.streams.video if _is_moving(s)), None)
-        self._audio = next(iter(self._container.streams.audio), None)
+        self._video = _choose([s for s in self._container.streams.video if _is_moving(s)])
+        self._audio = _choose(self._container.streams.audio)
         if self._video is None and self._audio is None:
             self._container.close()
             raise MediaError("neither sound nor picture in the file")
-        for stream in (self._video, self._audio):
-            if stream is not None:
-                # Workers fill the cores; decoder threads inside them would fight.
-                stream.codec_context.thread_count = 1
         self.has_sound = self._audio is not None
         self.has_picture = self._video is not None
         duration = self._container.duration
-        self.declared_s = duration / av.time_base if duration and duration > 0 else None
+        guessed = self._container.format.name in _GUESSED
+        self.declared_s = duration / av.time_base if duration and duration > 0 and not guessed else None
+        self.expected_s: float | None = None
         self.read_s = 0.0
         self.errors: list[str] = []
+        self._start_s = (self._container.start_time or 0) / av.time_base
 
     def close(self) -> None:
         self._container.close()
 
     def pieces(self, sound: bool, picture: bool, frame_rate_hz: float) -> Iterator[Sound | Frame]:
-        audio = self._audio if sound else None
-        video = self._video if picture else None
-        if video is not None and video.average_rate and float(video.average_rate) >= 2 * frame_rate_hz:
-            video.codec_context.skip_frame = "NONREF"
+        streams = self._set_up([s for s in (picture and self._video, sound and self._audio) if s])
+        self.expected_s = self._find_expected_s(streams)
         mono = _Mono()
-        picked = _Pick(video, frame_rate_hz)
-        start_s = (self._container.start_time or 0) / av.time_base
-        for packet in self._packets([s for s in (video, audio) if s is not None]):
+        pick = _Pick(self._video, frame_rate_hz)
+        for packet in self._packets(streams):
             try:
-                frames = packet.decode()
+                for frame in packet.decode():
+                    if frame.is_corrupt:
+                        self.errors.append("a frame is corrupt")
+                    if not isinstance(frame, VideoFrame):
+                        yield from mono.convert(frame)
+                    elif pick.takes(frame):
+                        yield Frame(_luma(frame, self._video), pick.time_s - self._start_s)
             except (av.error.FFmpegError, ValueError) as error:
                 self.errors.append(f"a packet cannot be decoded ({_reason(error)})")
                 continue
             if packet.pts is not None and packet.time_base is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.read_s = max(self.read_s, float(end) - start_s)
-            for frame in frames:
-                if isinstance(frame, VideoFrame):
-                    time_s = picked.time(frame)
-                    if time_s is not None:
-                        yield Frame(_luma(frame, video), time_s)
-                else:
-                    yield from mono.convert(frame)
+                self.read_s = max(self.read_s, float(end) - self._start_s)
         yield from mono.flush()
 
-    def _packets(self, streams: list[VideoStream | AudioStream]) -> Iterator[Any]:
+    def _set_up(self, streams: Sequence[VideoStream | AudioStream]) -> list[VideoStream | AudioStream]:
+        """Prepare the decoders; leave out a stream that has none."""
+        for stream in streams:
+            if stream.codec_context is None:
+                kind = "picture" if stream is self._video else "sound"
+                self.errors.append(f"there is no decoder for its {kind}")
+            else:
+                # Workers fill the cores; decoder threads inside them would fight.
+                stream.codec_context.thread_count = 1
+        return [stream for stream in streams if stream.codec_context is not None]
+
+    def _find_expected_s(self, streams: Sequence[VideoStream | AudioStream]) -> float | None:
+        """Say when these streams end by what the file states; others, such as subtitles, may go on."""
+        if self.declared_s is None or not streams:
+            return None
+        ends = [((s.start_time or 0) + s.duration) * s.time_base for s in streams if s.duration and s.time_base]
+        if len(ends) == len(streams):
+            return float(max(ends)) - self._start_s
+        return self.declared_s if len(streams) == len(self._container.streams) else None
+
+    def _packets(self, streams: Sequence[VideoStream | AudioStream]) -> Iterator[Any]:
         try:
-            yield from self._container.demux(streams)
+            if streams:
+                yield from self._container.demux(streams)
         except (av.error.FFmpegError, OSError) as error:
             self.errors.append(f"the file cannot be read on ({_reason(error)})")
 
@@ -196,9 +222,9 @@ class _SoundFile:
         self._error = soundfile.LibsndfileError
         try:
             self._file = soundfile.SoundFile(path)
-        except soundfile.LibsndfileError as error:
-            raise MediaError(f"not a sound file that can be read ({error.error_string})") from error
-        self.declared_s = self._file.frames / self._file.samplerate or None
+        except (soundfile.LibsndfileError, UnicodeEncodeError) as error:
+            raise MediaError(f"not a sound file that can be read ({_reason(error)})") from error
+        self.declared_s = self.expected_s = self._file.frames / self._file.samplerate or None
         self.read_s = 0.0
         self.errors: list[str] = []
 
@@ -209,20 +235,15 @@ class _SoundFile:
         del sound, picture, frame_rate_hz  # there is only sound, and it is wanted
         rate, count = self._file.samplerate, 0
         mono = _Mono()
-        while True:
-            try:
-                block = self._file.read(_BLOCK, dtype="float32", always_2d=True)
-            except self._error as error:
-                self.errors.append(f"the file cannot be read on ({error.error_string})")
-                break
-            if not len(block):
-                break
-            count += len(block)
-            self.read_s = count / rate
-            mixed = np.ascontiguousarray(block.mean(axis=1)[np.newaxis])
-            frame = av.AudioFrame.from_ndarray(mixed, format="fltp", layout="mono")
-            frame.sample_rate = rate
-            yield from mono.convert(frame)
+        try:
+            while len(block := self._file.read(_BLOCK, dtype="float32", always_2d=True)):
+                frame = av.AudioFrame.from_ndarray(_mixed(block)[np.newaxis], format="fltp", layout="mono")
+                frame.sample_rate = rate
+                yield from mono.convert(frame)
+                count += len(block)
+                self.read_s = count / rate
+        except (self._error, ValueError) as error:
+            self.errors.append(f"the file cannot be read on ({_reason(error)})")
         yield from mono.flush()
 
 
@@ -237,16 +258,20 @@ class _Mono:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if kind != self._kind:  # a stream may change its format midway
             yield from self.flush()
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+            if not _RATES_HZ[0] <= frame.sample_rate <= _RATES_HZ[1]:
+                raise ValueError(f"its sampling rate is {frame.sample_rate} Hz")
+            # FFmpeg's own mix to mono would be louder by the number of channels.
+            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE_HZ)
             self._kind = kind
         assert self._resampler is not None
         frame.pts = None  # gaps in the clock are no sound
-        yield from map(_samples, self._resampler.resample(frame))
+        yield from map(_sound, self._resampler.resample(frame))
 
     def flush(self) -> Iterator[Sound]:
-        if self._resampler is not None:
-            yield from map(_samples, self._resampler.resample(None))
-            self._resampler = self._kind = None
+        resampler, self._resampler, self._kind = self._resampler, None, None
+        # What could not be converted cannot be flushed: that was said before.
+        with contextlib.suppress(av.error.FFmpegError):
+            yield from map(_sound, resampler.resample(None) if resampler else ())
 
 
 class _Pick:
@@ -257,16 +282,29 @@ class _Pick:
         self._interval_s = 1.0 / declared if declared > 0 else 1.0 / 25.0
         self._step_s = 1.0 / rate_hz
         self._due_s = -math.inf
-        self._last_s = -self._interval_s
+        self._decoder = video.codec_context if video is not None else None
+        if declared >= 2 * rate_hz:
+            self._skip("NONREF")
+        self.time_s = -math.inf
 
-    def time(self, frame: VideoFrame) -> float | None:
-        # A frame without a time stamp follows the one before at the declared rate.
-        time_s = frame.time if frame.time is not None else self._last_s + self._interval_s
-        self._last_s = time_s
-        if time_s < self._due_s - 0.5 * self._interval_s:
-            return None
-        self._due_s = max(self._due_s + self._step_s, time_s + 0.5 * self._step_s)
-        return time_s
+    def takes(self, frame: VideoFrame) -> bool:
+        last_s = self.time_s
+        if frame.time is not None:
+            self.time_s = frame.time
+        else:  # it follows the one before at the declared rate
+            self.time_s = last_s + self._interval_s if math.isfinite(last_s) else 0.0
+        if self.time_s < last_s - self._step_s:
+            self._due_s = -math.inf  # the file's clock was set back
+        elif self.time_s - last_s > 2 * self._step_s + 0.5 * self._interval_s and math.isfinite(last_s):
+            self._skip("DEFAULT")  # too few frames are referred to: decode them all
+        if self.time_s < self._due_s - 0.5 * self._interval_s:
+            return False
+        self._due_s = max(self._due_s + self._step_s, self.time_s + 0.5 * self._step_s)
+        return True
+
+    def _skip(self, which: Literal["DEFAULT", "NONREF"]) -> None:
+        if self._decoder is not None:
+            self._decoder.skip_frame = which
 
 
 def _open(path: Path) -> _Container | _SoundFile:
@@ -294,13 +332,39 @@ def _is_moving(stream: VideoStream) -> bool:
     return not stream.disposition & av.stream.Disposition.attached_pic
 
 
+def _choose(streams: Sequence[Any]) -> Any:
+    """Give the first stream that can be decoded, else the first, else None."""
+    return next((s for s in streams if s.codec_context is not None), next(iter(streams), None))
+
+
+def _lacks_bytes(path: Path) -> bool:
+    """Tell whether a WAV, AVI or AIFF file is shorter than it says; readers take what is there for the whole."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head[:4] not in (b"RIFF", b"FORM"):
+        return False
+    stated = int.from_bytes(head[4:], "little" if head[:4] == b"RIFF" else "big")
+    # A writer that could not go back left a placeholder, and some count the head of the file twice.
+    return stated < 0x7FFF_0000 and stated + len(head) - path.stat().st_size > 16
+
+
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return said.strip().rstrip(".") or type(error).__name__
 
 
-def _samples(frame: av.AudioFrame) -> Sound:
-    samples = frame.to_ndarray().reshape(-1)
-    return Sound(np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0))
+def _sound(frame: av.AudioFrame) -> Sound:
+    packed: NDArray[np.float32] = frame.to_ndarray().astype(np.float32, copy=False)
+    return Sound(_mixed(packed.reshape(-1, frame.layout.nb_channels)))
+
+
+def _mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the mean of the channels [n, n_channels], with 0 in place of what is no number or absurd."""
+    sound = np.abs(samples) < _ABSURD
+    if not sound.all():
+        samples = np.where(sound, samples, np.float32(0))
+    mixed: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    return mixed
 
 
 def _luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:
@@ -314,12 +378,12 @@ def _luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:
         plane = frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         luma = rows[: frame.height, : frame.width]
+        if layout.name != "gray" and frame.color_range != ColorRange.JPEG:
+            luma = cv2.LUT(luma, _FULL_RANGE).astype(np.uint8, copy=False)
     else:
         luma = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
     aspect = video.sample_aspect_ratio if video is not None else None
     if aspect and aspect != 1 and 0.25 < aspect < 4:
-        import cv2
-
         width = max(1, round(luma.shape[1] * float(aspect)))
         luma = cv2.resize(np.ascontiguousarray(luma), (width, luma.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     turns = round(frame.rotation / 90) % 4

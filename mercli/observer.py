@@ -102,7 +102,9 @@ class Observer:
             try:
                 if not has_sound:
                     raise ValueError("the file has no sound")
-                voice = voice_vector(np.concatenate([*blocks, np.empty(0, np.float32)]), self._voice)
+                if not blocks:
+                    raise ValueError("no sound could be decoded")
+                voice = voice_vector(np.concatenate(blocks), self._voice)
             except ValueError as reason:
                 missing.append(str(reason))
         if track:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import mercli_kernels
 import mercli_models
-
 from mercli import bundle as bundles
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, MediaError, UsageError

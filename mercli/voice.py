@@ -1,6 +1,10 @@
 """The voice: 16 kHz samples -> short-term -> mid-term -> one vector a clip."""
 
 import numpy as np
+from numpy.typing import NDArray
+
+from mercli.media import SAMPLE_RATE_HZ
+from mercli.voice_spec import VoiceSpec
 from mercli_kernels import (
     SHORT_TERM_NAMES,
     delta_names,
@@ -9,10 +13,6 @@ from mercli_kernels import (
     short_term_features,
     statistic_names,
 )
-from numpy.typing import NDArray
-
-from mercli.media import SAMPLE_RATE_HZ
-from mercli.voice_spec import VoiceSpec
 
 SILENCE_DB = -60.0
 """A clip whose loudest window stays under this level, re full scale, holds no voice."""

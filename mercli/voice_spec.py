@@ -1,6 +1,6 @@
 """How a clip's sound becomes a voice vector."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 
@@ -30,6 +30,10 @@ class VoiceSpec:
         spec = cls(**data)
         if spec.feature_set != "original-34":
             raise ValueError(f"unknown voice feature set {spec.feature_set!r}")
+        for name in (field.name for field in fields(cls) if field.name != "feature_set"):
+            value = getattr(spec, name)
+            if type(value) not in (int, float) or not 0.001 <= value <= 60:
+                raise ValueError(f"{name} {value!r} is no span of 0.001 to 60 s")
         return spec
 
     def to_json(self) -> dict[str, Any]:

@@ -105,9 +105,9 @@ def packed_mel_bank(sample_rate_hz: float, window: int) -> PackedBank:
     """Pack the mel filter bank for the kernel: `mel_filter_bank` without its zeros."""
     bank = mel_filter_bank(sample_rate_hz=sample_rate_hz, window=window)
     held = bank > 0
-    # A filter without a bin gets an empty run.
+    # A filter that holds no bin comes out as a run over all of them, with weights of 0.
     start = held.argmax(axis=1)
-    stop = np.where(held.any(axis=1), held.shape[1] - held[:, ::-1].argmax(axis=1), 0)
+    stop = held.shape[1] - held[:, ::-1].argmax(axis=1)
     sizes = stop - start
     runs = np.column_stack((start, stop, np.cumsum(sizes) - sizes)).astype(np.int64)
     weights = np.concatenate([row[i:j] for row, i, j in zip(bank, start, stop, strict=True)])

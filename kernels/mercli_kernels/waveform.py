@@ -67,9 +67,7 @@ def check_signal(samples: ArrayLike) -> Signal:
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = np.flatnonzero(~np.isfinite(array))
-        raise ValueError(
-            f"samples must be finite; found {bad.size} NaN or infinite, the first at index {bad[0]}."
-        )
+        raise ValueError(f"samples must be finite; found {bad.size} NaN or infinite, the first at index {bad[0]}.")
     largest = max(-low, high)
     if largest > _LARGEST_PEAK:
         return check_signal(array / largest)

@@ -22,7 +22,7 @@ def demo(
     from rich.table import Table
 
     from mercli import tables
-    from mercli.inputs import find
+    from mercli.inputs import Input
     from mercli.pipeline import make_setup, open_bundle
     from mercli.prediction import predict
     from mercli.sample import write_sample_videos
@@ -33,20 +33,34 @@ def demo(
     typer.echo("predicting them (the first run compiles the audio kernels, which takes some seconds) …", err=True)
     place, bundle = open_bundle()
     setup = make_setup(place, bundle, None, debug=debug)
-    rows = predict([item for clip in clips for item in find([str(clip)])], bundle, setup, jobs=1)
+    rows = predict([Input(clip, clip.name) for clip in clips], bundle, setup, jobs=1)
     output = folder / "out.csv"
     tables.write(output, rows, tables.columns(bundle.classes))
-    shown = ("file", "status", "emotion", "confidence", "voice_emotion", "face_emotion", "face_coverage", "error")
+    shown = {
+        "file": "file",
+        "status": "status",
+        "emotion": "emotion",
+        "confidence": "confidence",
+        "voice_emotion": "voice",
+        "face_emotion": "face",
+        "error": "missing",
+    }
     table = Table(box=box.SIMPLE)
-    for name in shown:
-        table.add_column(name, overflow="fold")
+    for heading in shown.values():
+        table.add_column(heading)
     for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+        table.add_row(*(_cell(row[name]) for name in shown))
     Console().print(table)
-    typer.echo(f"The whole table is in {output}. Now try: mercli predict {folder} -o out.csv")
+    typer.echo(f"The whole table is in {output}. Now try your own: mercli predict ./videos -o out.csv")
     typer.echo(
         "A drawn face and a synthetic voice mean nothing: the demo shows that the tool runs, "
         "not how well it judges."
     )
     if any(row["status"] == "failed" for row in rows):
         raise typer.Exit(FAILED)
+
+
+def _cell(value: str | int | float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return "" if value is None else str(value)

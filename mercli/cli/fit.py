@@ -23,7 +23,7 @@ def fit(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="The new bundle's folder.")],
     manifest: Annotated[
         Path | None,
-        typer.Option(help="A CSV with file,label,speaker; its files are relative to CORPUS."),
+        typer.Option(metavar="CSV", help="A CSV with file,label,speaker; its files are relative to CORPUS."),
     ] = None,
     split: Annotated[
         str | None,
@@ -36,11 +36,12 @@ def fit(
     classes: Annotated[
         str | None,
         typer.Option(
+            metavar="LIST",
             help="Classes to keep, separated by commas; calm counts as neutral unless named.",
             show_default="angry,disgust,fear,happy,sad,surprise,neutral",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of folds, forest and split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of folds, forest and split.")] = 0,
     jobs: Jobs = None,
     base: Annotated[
         str | None,
@@ -54,6 +55,7 @@ def fit(
     debug: Debug = False,
 ) -> None:
     """Train a bundle on a labelled corpus, and say how it does on speakers it never saw."""
+    import os
     import shlex
     import sys
 
@@ -64,7 +66,8 @@ def fit(
     from mercli.pipeline import make_setup, open_bundle
 
     bundles.refuse_to_replace(output)
-    sizes = corpora.parse_split(split) if split else None
+    sizes = corpora.parse_split(split) if split is not None else None
+    name = os.fsencode(output.resolve().name).decode("utf-8", "backslashreplace")
     labelled = corpora.load(corpus, manifest=manifest, classes=split_commas(classes) or emotions.FER2013)
     folder, front = open_bundle(base)
     setup = make_setup(folder, front, split_commas(modalities), face_detector, debug=debug)
@@ -73,7 +76,7 @@ def fit(
             labelled,
             front,
             setup,
-            name=output.resolve().name,
+            name="".join(letter if letter.isprintable() else "?" for letter in name),
             jobs=jobs or batch.default_jobs(),
             seed=seed,
             split=sizes,
@@ -88,7 +91,8 @@ def fit(
     if labelled.left_out and not quiet:
         typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
     _show(fitted.scores)
-    typer.echo(f"wrote {output}", err=True)
+    if not quiet:
+        typer.echo(f"wrote {output}", err=True)
 
 
 def _show(scores: "dict[str, Scores]") -> None:
@@ -97,19 +101,21 @@ def _show(scores: "dict[str, Scores]") -> None:
     from rich.table import Table
 
     console = Console()
-    summary = Table(title="On held-out speakers (95 % intervals, bootstrap over speakers)", box=box.SIMPLE)
+    console.print("On held-out speakers, with 95 % intervals (bootstrap over speakers)")
+    summary = Table(box=box.SIMPLE)
     for heading in ("", "clips", "speakers", "accuracy", "macro-F1", "UAR"):
         summary.add_column(heading, justify="left" if heading == "" else "right")
     for what, score in scores.items():
         rates = (
-            f"{getattr(score, rate):.3f} ({low:.3f} to {high:.3f})"
+            f"{getattr(score, rate):.3f}\n{low:.3f} to {high:.3f}"
             for rate in ("accuracy", "macro_f1", "uar")
             for low, high in [score.intervals[rate]]
         )
         summary.add_row(what, str(score.n), str(score.n_speakers), *rates)
     console.print(summary)
     for what, score in scores.items():
-        confusion = Table(title=f"{what}: rows are true, columns answered", box=box.SIMPLE)
+        console.print(f"{what}: confusion, rows are true, columns answered")
+        confusion = Table(box=box.SIMPLE)
         confusion.add_column("")
         for name in score.classes:
             confusion.add_column(name, justify="right")

@@ -6,11 +6,15 @@ import typer
 
 Jobs = Annotated[
     int | None,
-    typer.Option("-j", "--jobs", min=1, help="Worker processes.", show_default="one a processor"),
+    typer.Option("-j", "--jobs", min=1, metavar="N", help="Worker processes.", show_default="one a processor"),
 ]
 Modalities = Annotated[
     str | None,
-    typer.Option(help="What to look at, separated by commas: voice, face.", show_default="all the bundle knows"),
+    typer.Option(
+        metavar="LIST",
+        help="What to look at, separated by commas: voice, face.",
+        show_default="all the bundle knows",
+    ),
 ]
 Detector = Annotated[
     str,

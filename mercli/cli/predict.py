@@ -13,11 +13,13 @@ from mercli.cli.options import Debug, Detector, Jobs, Modalities, Quiet, split_c
 def predict(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Folders (walked recursively), files or glob patterns."),
+        typer.Argument(metavar="PATH", help="Folders (walked recursively), files or glob patterns."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="A .csv, .parquet or .jsonl file.", show_default="CSV on stdout"),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .csv, .parquet or .jsonl file.", show_default="CSV on stdout"
+        ),
     ] = None,
     jobs: Jobs = None,
     bundle: Annotated[
@@ -35,6 +37,7 @@ def predict(
 
     Exits with 0 if every file gave an answer, with 1 if any failed, with 2 if the command makes no sense.
     """
+    import io
     import sys
 
     from mercli import batch, tables
@@ -63,6 +66,8 @@ def predict(
         )
     schema = tables.columns(opened.classes)
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # the same bytes as in a file, whatever the terminal's are
+            sys.stdout.reconfigure(encoding="utf-8", newline="")
         tables.write_csv(sys.stdout, rows, schema)
         sys.stdout.flush()
     else:

@@ -76,13 +76,8 @@ def crop(luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int) -> N
     left = round(box.x + box.width / 2 - side / 2)
     top = round(box.y + box.height / 2 - side / 2)
     height, width = luma.shape
-    inside = luma[max(0, top) : max(1, top + side), max(0, left) : max(1, left + side)]
-    if inside.shape != (side, side):
-        inside = np.ascontiguousarray(inside)
-        above, before = max(0, -top), max(0, -left)
-        below, after = max(0, top + side - height), max(0, left + side - width)
-        inside = np.pad(inside, ((above, below), (before, after)), mode="edge")
+    rows = np.clip(np.arange(top, top + side), 0, height - 1)
+    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    square = luma[rows[:, np.newaxis], columns]
     interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(inside), (size_px, size_px), interpolation=interpolation).astype(
-        np.uint8, copy=False
-    )
+    return cv2.resize(square, (size_px, size_px), interpolation=interpolation).astype(np.uint8, copy=False)

@@ -29,6 +29,7 @@ class Follower:
         self._detector = detector
         self._box: Box | None = None
         self._look: NDArray[np.uint8] | None = None
+        self._offset = (0.0, 0.0)  # of the box against its look, which is cut at whole pixels inside the picture
         self._since_detection = 0
         self.detections = 0
 
@@ -64,7 +65,7 @@ class Follower:
         if found is not None:
             self._since_detection = 0
             box = expected.between(found, _SMOOTHING) if expected and expected.overlap(found) >= _SAME else found
-            self._look = _patch(small, box)
+            self._remember(small, box)
             return box
         return expected if self._since_detection < PATIENCE else None
 
@@ -95,10 +96,10 @@ class Follower:
         _, best, _, (x, y) = cv2.minMaxLoc(scores)
         if not best >= _MATCH:  # a flat area gives NaN
             return None
-        return Box(float(left + x), float(top + y), self._box.width, self._box.height)
+        return Box(left + x + self._offset[0], top + y + self._offset[1], self._box.width, self._box.height)
 
-
-def _patch(small: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | None:
-    left, top = max(0, int(box.x)), max(0, int(box.y))
-    patch = small[top : int(box.y + box.height), left : int(box.x + box.width)]
-    return np.ascontiguousarray(patch) if min(patch.shape) >= 8 else None
+    def _remember(self, small: NDArray[np.uint8], box: Box) -> None:
+        left, top = max(0, int(box.x)), max(0, int(box.y))
+        look = small[top : int(box.y + box.height), left : int(box.x + box.width)]
+        self._look = np.ascontiguousarray(look) if min(look.shape) >= 8 else None
+        self._offset = (box.x - left, box.y - top)

@@ -3,8 +3,9 @@
 import librosa
 import numpy as np
 import pytest
-from mercli_kernels import SHORT_TERM_NAMES, short_term_features
 from numpy.testing import assert_allclose, assert_array_equal
+
+from mercli_kernels import SHORT_TERM_NAMES, short_term_features
 
 CHROMA = slice(SHORT_TERM_NAMES.index("chroma_1"), SHORT_TERM_NAMES.index("chroma_12") + 1)
 CHROMA_STD = SHORT_TERM_NAMES.index("chroma_std")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mercli_kernels import deltas, mel_filter_bank, mid_term_statistics, short_term_features
 
 SECOND = np.zeros(16000)

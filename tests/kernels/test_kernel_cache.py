@@ -8,9 +8,10 @@ import pkgutil
 import subprocess
 import sys
 
-import mercli_kernels
 import numpy as np
 import pytest
+
+import mercli_kernels
 from mercli_kernels import jit
 
 # Every kind of array that a caller may bring, after the warm-up.

@@ -4,6 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.testing import assert_allclose
+
 from mercli_kernels import (
     SHORT_TERM_NAMES,
     delta_names,
@@ -12,7 +14,6 @@ from mercli_kernels import (
     short_term_features,
     statistic_names,
 )
-from numpy.testing import assert_allclose
 
 COLUMNS = len(SHORT_TERM_NAMES)
 

@@ -3,8 +3,9 @@
 import librosa
 import numpy as np
 import pytest
-from mercli_kernels import SHORT_TERM_NAMES, mel_filter_bank, short_term_features
 from numpy.testing import assert_allclose
+
+from mercli_kernels import SHORT_TERM_NAMES, mel_filter_bank, short_term_features
 
 MFCC = slice(SHORT_TERM_NAMES.index("mfcc_1"), SHORT_TERM_NAMES.index("mfcc_13") + 1)
 FRAMINGS = [(16000, 800), (16000, 400), (22050, 551), (44100, 2205), (48000, 1200)]

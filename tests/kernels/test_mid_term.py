@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from mercli_kernels import mid_term_statistics, statistic_names
 from numpy.testing import assert_allclose, assert_array_equal
+
+from mercli_kernels import mid_term_statistics, statistic_names
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from mercli_kernels import SHORT_TERM_NAMES, delta_names, deltas, short_term, short_term_features
 from numpy.testing import assert_allclose, assert_array_equal
+
+from mercli_kernels import SHORT_TERM_NAMES, delta_names, deltas, short_term, short_term_features
 
 # sample rate, window, hop: the original method, overlapping frames, an odd window, two other common rates
 FRAMINGS = [(16000, 800, 800), (16000, 400, 160), (22050, 551, 221), (8000, 400, 200), (44100, 2205, 2205)]
@@ -58,6 +59,15 @@ def test_strided_and_read_only_samples_give_what_a_plain_copy_gives(speech_like)
     stereo = np.column_stack([speech_like("harmonic glide", sample_rate_hz=16000)] * 2)
     stereo.flags.writeable = False
     assert_array_equal(ours(stereo[:, 0], 16000, 800, 400), ours(stereo[:, 0].copy(), 16000, 800, 400))
+
+
+def test_lengths_are_rounded_to_the_nearest_sample():
+    # 0.0251 s are 1106.9 samples, and 0.29 * 100 is below 29 in floating point.
+    assert [len(short_term_features(np.ones(n), sample_rate_hz=44100, window_s=0.0251)) for n in (1106, 1107)] == [
+        0,
+        1,
+    ]
+    assert len(short_term_features(np.ones(2900), sample_rate_hz=10_000, window_s=0.002, hop_s=0.0029)) == 100
 
 
 def test_the_samples_are_left_as_they_were(speech_like):

@@ -1,6 +1,6 @@
-"""Sample media made with no outside file: a drawn face, a synthetic voice, and the files that hold them."""
+"""Write frames and samples to media files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -13,23 +13,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from numpy.typing import ArrayLike, NDArray
 
-from mercli.babble import synthesise_voice
-from mercli.drawing import draw_face, draw_portrait
-from mercli.errors import UsageError
 from mercli.files import replaced_file
 
-__all__ = [
-    "draw_face",
-    "draw_portrait",
-    "synthesise_voice",
-    "write_audio",
-    "write_sample_videos",
-    "write_video",
-]
-
-CLIP_S = 2.2
-CLIP_FPS = 25
-CLIP_RATE_HZ = 16000
+FPS = 25
+SAMPLE_RATE_HZ = 16000
 
 # FFmpeg's name for a container whose suffix is another.
 CONTAINERS = {"mkv": "matroska", "m4a": "ipod", "m4v": "mp4", "mpg": "mpeg", "ts": "mpegts", "wmv": "asf"}
@@ -39,9 +26,9 @@ def write_video(
     path: str | Path,
     frames: Iterable[NDArray[np.uint8]] | None,
     *,
-    fps: float | Fraction = CLIP_FPS,
+    fps: float | Fraction = FPS,
     samples: ArrayLike | None = None,
-    sample_rate_hz: int = CLIP_RATE_HZ,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
     codec: str | None = None,
     audio_codec: str | None = None,
     pix_fmt: str = "yuv420p",
@@ -174,7 +161,7 @@ class _SoundTrack:
         self.container.mux(self.stream.encode())
 
 
-def write_audio(path: str | Path, samples: ArrayLike, *, sample_rate_hz: int = CLIP_RATE_HZ) -> Path:
+def write_audio(path: str | Path, samples: ArrayLike, *, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Path:
     """Write sound to a wav, flac or ogg file.
 
     Parameters
@@ -214,59 +201,3 @@ def _checked_sound(samples: ArrayLike) -> NDArray[np.float32]:
     if sound.ndim not in (1, 2) or sound.shape[1:] not in ((), (2,)) or not len(sound):
         raise ValueError(f"sound has a shape [n] or [n, 2] with n above 0, not {list(sound.shape)}")
     return sound
-
-
-def write_sample_videos(folder: str | Path) -> list[Path]:
-    """Write a happy and a sad face that talk, and an angry voice without a face.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to write; made when it is not there.
-
-    Returns
-    -------
-    list of Path
-        happy.mp4, sad.mp4 and angry-voice.wav, the same each time.
-
-    Raises
-    ------
-    UsageError
-        If nothing can be written there.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}; choose another place") from error
-    files = []
-    for seed, expression in enumerate(("happy", "sad")):
-        voice = synthesise_voice(CLIP_S, sample_rate_hz=CLIP_RATE_HZ, expression=expression, seed=seed)
-        files.append(write_video(folder / f"{expression}.mp4", _talk(voice, expression), samples=voice))
-    voice = synthesise_voice(CLIP_S, sample_rate_hz=CLIP_RATE_HZ, expression="angry", seed=2)
-    return [*files, write_audio(folder / "angry-voice.wav", voice)]
-
-
-def _talk(voice: NDArray[np.float32], expression: str) -> Iterator[NDArray[np.uint8]]:
-    """Draw the frames of a face whose mouth follows its voice."""
-    hop = CLIP_RATE_HZ // CLIP_FPS
-    pieces = voice[: len(voice) // hop * hop].reshape(-1, hop)
-    loudness = np.sqrt(np.square(pieces).mean(axis=1))
-    liveliness = 0.4 if expression == "sad" else 1.0
-    for index, level in enumerate(loudness / loudness.max()):
-        time_s = index / CLIP_FPS
-        sway, nod = liveliness * np.sin(2 * np.pi * np.array([0.5, 0.8]) * time_s)
-        since_blink_s = (time_s + 0.7) % 1.5
-        yield draw_portrait(
-            480,
-            360,
-            head_px=230,
-            centre_px=(240 + 14 * sway, 165 + 4 * nod),
-            tilt_deg=3 * sway,
-            expression=expression,
-            # An expression comes: the first frames are nearer to rest.
-            strength=min(1.0, 0.4 + 1.2 * time_s),
-            mouth_open=0.8 * float(level),
-            eyes_open=min(1.0, abs(since_blink_s - 0.1) / 0.1),
-            gaze=0.3 * sway,
-        )

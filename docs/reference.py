@@ -1,0 +1,45 @@
+"""Write the reference part of each command's page from its `--help`; with --check, only say whether it is so."""
+
+import os
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+COMMANDS = ("predict", "fit", "demo")
+BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of reference -->"
+
+
+def help_of(command: str) -> str:
+    """Give what ``mercli COMMAND --help`` prints on a terminal 80 columns wide."""
+    from typer.testing import CliRunner
+
+    from mercli.cli import app
+
+    os.environ["COLUMNS"] = "80"
+    return CliRunner().invoke(app, [command, "--help"], prog_name="mercli").stdout
+
+
+def with_reference(page: str, command: str) -> str:
+    """Give a page with its reference part made anew."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n```text\n{help_of(command).strip()}\n```\n\n{END}{after}"
+
+
+def main() -> None:
+    """Write or check every page."""
+    stale = []
+    for command in COMMANDS:
+        path = DOCS / f"{command}.md"
+        page = path.read_text(encoding="utf-8")
+        fresh = with_reference(page, command)
+        if fresh != page:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(fresh, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(f"out of date: {', '.join(stale)}; run `make docs`")
+
+
+if __name__ == "__main__":
+    main()

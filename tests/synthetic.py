@@ -1,0 +1,104 @@
+"""Evidence without media: vectors drawn at random, with what a class and what a speaker add to them."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from mercli import training
+from mercli.bundle import Bundle, FacePart, Model
+from mercli.emotions import FER2013
+from mercli.face.spec import FaceSpec
+from mercli.observer import Evidence
+from mercli.training import Table
+from mercli.voice import vector_names
+
+THREE = ("angry", "happy", "sad")
+FACE_PX = 16
+
+
+def onnx_model(
+    weights: NDArray[np.float32],
+    *,
+    output: str = "probabilities",
+    shape_in: Sequence[int | str] = (),
+    after: str = "Softmax",
+    type_in: int = TensorProto.FLOAT,
+    more_inputs: bool = False,
+) -> bytes:
+    """A linear classifier: [n, features] @ weights, and one operator after it."""
+    n_features, n_classes = weights.shape
+    names = ["x", *(["y"] if more_inputs else [])]
+    inputs = [helper.make_tensor_value_info(name, type_in, shape_in or ["n", n_features]) for name in names]
+    nodes = [
+        helper.make_node("Cast", ["x"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["real"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["scores"]),
+        helper.make_node(after, ["scores"], [output]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "classifier",
+        inputs,
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", n_classes])],
+        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def classifier(n_features: int, classes: Sequence[str], *, seed: int = 0, **how: Any) -> Model:
+    """A classifier that was never trained."""
+    weights = np.random.default_rng(seed).normal(size=(n_features, len(classes)))
+    return Model(onnx_model(weights, **how), tuple(classes))
+
+
+@cache
+def front_end(classes: tuple[str, ...] = FER2013) -> Bundle:
+    """A bundle with a face network only, whose frame posteriors are averaged: what training starts from."""
+    weights = np.random.default_rng(0).normal(scale=1e-2, size=(FACE_PX**2, len(classes)))
+    network = onnx_model(weights, output="posteriors", shape_in=("n", 1, FACE_PX, FACE_PX))
+    return Bundle("front-end", classes, face=FacePart(FaceSpec(classes, FACE_PX), network))
+
+
+@cache
+def small_bundle() -> Bundle:
+    """A bundle with all its parts, trained on three classes."""
+    return training.fit(clouds(), front_end(), name="small", seed=0)
+
+
+def clouds(
+    speakers: int = 4,
+    clips: int = 4,
+    classes: Sequence[str] = THREE,
+    *,
+    modalities: Sequence[str] = ("voice", "face"),
+    class_offset: float = 1.0,
+    speaker_offset: float = 1.0,
+    relabel: Callable[[int, np.random.Generator], Sequence[str]] | None = None,
+    seed: int = 0,
+) -> Table:
+    """Clips of every class by every speaker, around what the class and what the speaker is like.
+
+    `relabel` gives each speaker's labels anew, so that they have nothing to do with the vectors.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = {"voice": len(vector_names()), "face": len(FaceSpec(FER2013).vector_names())}
+    of_class = {m: class_offset * rng.normal(size=(len(classes), sizes[m])) for m in modalities}
+    evidence, labels, names = [], [], []
+    for speaker in range(speakers):
+        own = {m: speaker_offset * rng.normal(size=sizes[m]) for m in modalities}
+        for kind, label in enumerate(classes):
+            for _ in range(clips):
+                vectors = {m: of_class[m][kind] + own[m] + rng.normal(size=sizes[m]) for m in modalities}
+                evidence.append(Evidence(**{m: vector.astype(np.float32) for m, vector in vectors.items()}))
+                labels.append(label)
+        if relabel is not None:
+            labels[-clips * len(classes) :] = relabel(speaker, rng)
+        names += [f"speaker-{speaker:02d}"] * (clips * len(classes))
+    return Table(tuple(evidence), tuple(labels), tuple(names))

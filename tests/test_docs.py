@@ -1,0 +1,79 @@
+"""The documentation says what the program does."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from mercli.cli import app
+from mercli.tables import columns
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def load_reference():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_command_has_a_page():
+    commands = set(get_command(app).commands)
+    assert commands == set(load_reference().COMMANDS)
+    for command in commands:
+        assert f"({command}.md)" in read("docs/index.md")
+
+
+def test_the_reference_of_each_page_is_what_help_prints():
+    made = subprocess.run(
+        [sys.executable, ROOT / "docs" / "reference.py", "--check"], capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    for target in targets:
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_column_is_documented():
+    page = read("docs/predict.md")
+    for name in columns(["x"]):
+        assert re.search(rf"`{name.replace('_x', '_<class>')}`", page), name
+
+
+def test_the_readme_has_exactly_two_set_up_commands():
+    section = re.search(r"^## Two commands$(.*?)^## ", read("README.md"), re.M | re.S)[1]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    assert len(blocks) == 2
+    assert all(len(block.strip().splitlines()) == 1 for block in blocks)
+
+
+def test_the_readme_says_what_the_numbers_do_not_mean():
+    text = " ".join(read("README.md").split())
+    assert "not what a person feels" in text
+    assert "decisions about people" in text
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"^\$ (mercli .*)$", read("docs/predict.md") + read("docs/fit.md"), re.M)
+)
+def test_the_options_in_examples_exist(example):
+    command = get_command(app).commands[example.split()[1]]
+    known = {option for parameter in command.params for option in parameter.opts}
+    for word in example.split("|")[0].split():
+        if word.startswith("-"):
+            assert word in known, example

@@ -1,0 +1,124 @@
+"""Scores: the same as scikit-learn's, and intervals that know how many speakers there are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+
+from mercli.emotions import FER2013
+from mercli.evaluation import score
+
+RATES = ("accuracy", "macro_f1", "uar")
+
+
+def posteriors_for(answers, classes, certainty=0.9):
+    """Posteriors whose largest value is at the answer."""
+    rest = (1 - certainty) / (len(classes) - 1)
+    rows = np.full((len(answers), len(classes)), rest)
+    rows[np.arange(len(answers)), [classes.index(answer) for answer in answers]] = certainty
+    return rows
+
+
+def noisy_judge(n_speakers, *, clips=20, right=0.6, seed=0):
+    """Labels, speakers and posteriors of a judge who is right as often as told, with some speakers more."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(FER2013, n_speakers * clips).tolist()
+    speakers = np.repeat([f"s{i}" for i in range(n_speakers)], clips).tolist()
+    luck = np.repeat(np.clip(rng.normal(right, 0.15, n_speakers), 0, 1), clips)
+    answers = np.where(rng.random(len(labels)) < luck, labels, rng.choice(FER2013, len(labels))).tolist()
+    return posteriors_for(answers, FER2013), labels, speakers
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(*[st.sampled_from(FER2013)] * 2), min_size=1, max_size=60), st.data())
+def test_rates_and_confusion_equal_those_of_scikit_learn_over_the_classes_that_occur(pairs, data):
+    truth, answers = (list(column) for column in zip(*pairs, strict=True))
+    speakers = data.draw(st.lists(st.sampled_from("abc"), min_size=len(pairs), max_size=len(pairs)))
+    found = score(posteriors_for(answers, FER2013), truth, speakers, FER2013)
+    occurring = sorted(set(truth))
+    assert found.accuracy == pytest.approx(accuracy_score(truth, answers))
+    expected = f1_score(truth, answers, labels=occurring, average="macro", zero_division=0)
+    assert found.macro_f1 == pytest.approx(expected)
+    assert found.uar == pytest.approx(
+        recall_score(truth, answers, labels=occurring, average="macro", zero_division=0)
+    )
+    assert np.array_equal(found.confusion, confusion_matrix(truth, answers, labels=FER2013))
+    assert (found.n, found.n_speakers) == (len(pairs), len(set(speakers)))
+
+
+def test_rows_that_were_not_judged_do_not_count():
+    posteriors, labels, speakers = noisy_judge(4)
+    expected = score(posteriors, labels, speakers, FER2013)
+    blank = np.full((5, len(FER2013)), np.nan)
+    blank[0, 1:] = 0.1  # one NaN is enough
+    more = score(np.concatenate([blank, posteriors]), ["fear"] * 5 + labels, ["nobody"] * 5 + speakers, FER2013)
+    assert more == expected
+
+
+def test_nothing_judged_is_an_error():
+    with pytest.raises(ValueError, match="nothing was judged"):
+        score(np.full((2, 7), np.nan), ["sad", "sad"], ["a", "b"], FER2013)
+
+
+def test_perfect_answers_score_one_with_no_spread():
+    _, labels, speakers = noisy_judge(5)
+    found = score(posteriors_for(labels, FER2013), labels, speakers, FER2013)
+    assert (found.accuracy, found.macro_f1, found.uar) == (1, 1, 1)
+    assert set(found.intervals.values()) == {(1.0, 1.0)}
+
+
+def test_labels_that_were_shuffled_score_about_chance():
+    posteriors, labels, speakers = noisy_judge(30, right=1.0)
+    shuffled = np.random.default_rng(1).permutation(labels).tolist()
+    found = score(posteriors, shuffled, speakers, FER2013)
+    assert all(getattr(found, rate) == pytest.approx(1 / 7, abs=0.05) for rate in RATES)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_intervals_contain_the_value(seed):
+    found = score(*noisy_judge(8, seed=seed), FER2013, seed=seed)
+    for rate in RATES:
+        low, high = found.intervals[rate]
+        assert 0 <= low < getattr(found, rate) < high <= 1
+
+
+def test_intervals_shrink_with_the_square_root_of_the_number_of_speakers():
+    def width(n_speakers):
+        spans = [score(*noisy_judge(n_speakers, seed=i), FER2013).intervals["accuracy"] for i in range(5)]
+        return np.mean([high - low for low, high in spans])
+
+    assert width(10) / width(90) == pytest.approx(3, rel=0.4)
+
+
+def test_intervals_are_over_speakers_and_not_over_clips():
+    """A judge who is always right about half the speakers and never about the others."""
+    labels = ["happy", "sad"] * 200
+    speakers = np.repeat(list("abcd"), 100).tolist()
+    wrong = ["sad", "happy"] * 100
+    found = score(posteriors_for(labels[:200] + wrong, FER2013), labels, speakers, FER2013)
+    low, high = found.intervals["accuracy"]
+    assert found.accuracy == 0.5
+    assert (low, high) == (0, 1)
+
+
+def test_with_one_speaker_there_is_no_spread_to_see():
+    posteriors, labels, speakers = noisy_judge(1)
+    found = score(posteriors, labels, speakers, FER2013)
+    assert found.intervals["accuracy"] == (found.accuracy, found.accuracy)
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    judged = noisy_judge(6)
+    assert score(*judged, FER2013, seed=3) == score(*judged, FER2013, seed=3)
+    assert score(*judged, FER2013, seed=3).intervals != score(*judged, FER2013, seed=4).intervals
+
+
+def test_scores_are_recorded_as_plain_json():
+    import json
+
+    found = score(*noisy_judge(3), FER2013)
+    record = json.loads(json.dumps(found.to_json()))
+    assert record["accuracy"] == pytest.approx(found.accuracy, abs=1e-4)
+    assert record["classes"] == list(FER2013)
+    assert sum(map(sum, record["confusion"])) == record["n"] == found.n

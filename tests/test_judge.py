@@ -1,0 +1,158 @@
+"""What a bundle says of the evidence from one file, and what it says when part of it is missing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from synthetic import THREE, classifier, clouds, front_end, small_bundle
+
+from mercli.bundle import Bundle, FacePart, VoicePart
+from mercli.emotions import ALL, FER2013
+from mercli.errors import BundleError
+from mercli.face.spec import FaceSpec
+from mercli.fusion import fuse, fusion_vector
+from mercli.inference import Classifier, to_posteriors
+from mercli.judge import Judge
+from mercli.observer import Evidence
+from mercli.voice import vector_names
+from mercli.voice_spec import VoiceSpec
+
+N_VOICE, N_FACE = len(vector_names()), len(FaceSpec(FER2013).vector_names())
+EVIDENCE = clouds().evidence[0]
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return small_bundle()
+
+
+@pytest.fixture(scope="module")
+def judge(bundle):
+    return Judge(bundle)
+
+
+def vectors(size):
+    numbers = st.floats(-1e6, 1e6, width=32)
+    return st.none() | hnp.arrays(np.float32, size, elements=numbers)
+
+
+@settings(deadline=None)
+@given(voice=vectors(N_VOICE), face=vectors(N_FACE))
+def test_posteriors_sum_to_one_whatever_was_measured(judge, voice, face):
+    result = judge.judge(Evidence(voice=voice, face=face))
+    for posterior, seen in (
+        (result.voice, voice is not None),
+        (result.face, face is not None),
+        (result.fused, voice is not None or face is not None),
+    ):
+        assert (posterior is not None) == seen
+        if posterior is not None:
+            assert posterior.shape == (len(THREE),)
+            assert posterior.sum() == pytest.approx(1, abs=1e-12)
+            assert posterior.min() >= 0
+
+
+def test_with_both_modalities_the_fusion_model_answers(judge, bundle):
+    result = judge.judge(EVIDENCE)
+    model = Classifier(bundle.fusion.onnx, bundle.fusion.classes, bundle.classes, 6, "fusion")
+    expected = model.posteriors(fusion_vector(result.voice, result.face)[np.newaxis])[0]
+    assert np.array_equal(result.fused, expected)
+    assert not np.allclose(result.fused, (result.voice + result.face) / 2)
+
+
+def test_without_a_fusion_model_the_two_are_averaged(bundle):
+    result = Judge(replace(bundle, fusion=None)).judge(EVIDENCE)
+    assert np.allclose(result.fused, (result.voice + result.face) / 2)
+
+
+@pytest.mark.parametrize(("missing", "left"), [("face", "voice"), ("voice", "face")])
+def test_a_missing_modality_leaves_exactly_the_answer_of_the_other(judge, missing, left):
+    whole = judge.judge(EVIDENCE)
+    result = judge.judge(replace(EVIDENCE, **{missing: None}, missing=("something is missing",)))
+    assert getattr(result, missing) is None
+    assert np.array_equal(result.fused, getattr(result, left))
+    assert np.array_equal(result.fused, getattr(whole, left))
+    assert (result.status, result.error) == ("partial", "something is missing")
+
+
+def test_with_neither_modality_the_file_failed_and_every_reason_is_said(judge):
+    result = judge.judge(Evidence(missing=("the sound is silent", "no face in any frame")))
+    assert result.status == "failed"
+    assert result.fused is result.voice is result.face is None
+    assert result.error == "the sound is silent; no face in any frame"
+
+
+def test_a_whole_file_is_ok_and_a_damaged_one_partial(judge):
+    assert (judge.judge(EVIDENCE).status, judge.judge(EVIDENCE).error) == ("ok", None)
+    damaged = judge.judge(replace(EVIDENCE, damage="the file ends early"))
+    assert (damaged.status, damaged.error) == ("partial", "the file ends early")
+    assert np.array_equal(damaged.fused, judge.judge(EVIDENCE).fused)
+
+
+def test_without_a_clip_model_the_frames_posteriors_are_averaged():
+    """The first part of a face vector is their mean."""
+    bundle = front_end()
+    mean = np.random.default_rng(0).dirichlet(np.ones(7)).astype(np.float32)
+    vector = np.concatenate([mean, np.full(14, 0.5, np.float32)])
+    result = Judge(bundle).judge(Evidence(face=vector))
+    assert np.allclose(result.face, mean, atol=1e-7)
+    assert np.array_equal(result.fused, result.face)
+    assert result.fused.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_the_network_s_classes_are_put_into_the_order_of_the_bundle():
+    shuffled = ("neutral", "sad", "happy")
+    network = front_end().face.network
+    bundle = Bundle("b", ALL, face=FacePart(FaceSpec(shuffled, 16), network))
+    result = Judge(bundle).judge(Evidence(face=np.array([0.5, 0.3, 0.2] * 3, np.float32)))
+    assert dict(zip(ALL, result.face.round(6), strict=True)) == {
+        **dict.fromkeys(ALL, 0.0),
+        "neutral": 0.5,
+        "sad": 0.3,
+        "happy": 0.2,
+    }
+
+
+def test_a_class_that_a_model_does_not_know_gets_nothing():
+    bundle = Bundle("b", FER2013, VoicePart(VoiceSpec(), classifier(N_VOICE, ("sad", "happy"))))
+    posterior = Judge(bundle).judge(Evidence(voice=np.ones(N_VOICE, np.float32))).fused
+    known = [FER2013.index("happy"), FER2013.index("sad")]
+    assert posterior[known].sum() == pytest.approx(1)
+    assert np.delete(posterior, known).max() == 0
+
+
+def test_what_rounding_left_below_zero_counts_as_zero():
+    rounded = to_posteriors(np.array([[-3.6e-7, 1.0000004], [0.25, 0.75]], np.float32), "a forest")
+    assert rounded.tolist() == [[0, 1], [0.25, 0.75]]
+
+
+@pytest.mark.parametrize("values", [[-0.1, 1.1], [np.nan, 1], [0, 0], [np.inf, 1], [-1e-7, 0]])
+def test_what_are_no_probabilities_is_refused(values):
+    with pytest.raises(BundleError, match="the model gave a clip no probabilities"):
+        to_posteriors(np.array([[0.5, 0.5], values], np.float32), "the model")
+
+
+def test_frames_scored_with_nothing_but_zeros_give_no_answer():
+    with pytest.raises(BundleError, match="the face network gave a clip no probabilities"):
+        Judge(front_end()).judge(Evidence(face=np.zeros(N_FACE, np.float32)))
+
+
+@pytest.mark.parametrize("modality", ["voice", "face"])
+def test_a_modality_that_the_bundle_does_not_know_is_not_judged(bundle, modality):
+    result = Judge(replace(bundle, **{modality: None}, fusion=None)).judge(EVIDENCE)
+    other = {"voice": "face", "face": "voice"}[modality]
+    assert getattr(result, modality) is None
+    assert np.array_equal(result.fused, getattr(result, other))
+
+
+def test_fusing_takes_the_voice_first():
+    voice, face = np.array([0.9, 0.1]), np.array([0.2, 0.8])
+    assert np.allclose(fusion_vector(voice, face), [0.9, 0.1, 0.2, 0.8])
+    assert fusion_vector(np.stack([voice] * 3), np.stack([face] * 3)).shape == (3, 4)
+
+
+def test_fusing_nothing_gives_nothing():
+    assert fuse(None, None, None) is None
