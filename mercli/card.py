@@ -58,7 +58,7 @@ def score_table(scores: Mapping[str, Scores]) -> str:
     names = ("accuracy", "macro_f1", "uar")
     lines = ["| | clips | speakers | accuracy | macro-F1 | UAR |", "|---|---|---|---|---|---|"]
     for what, score in scores.items():
-        cells = [_with_interval(getattr(score, name), score.intervals[name]) for name in names]
+        cells = [_with_interval(score, name) for name in names]
         lines.append(f"| {what} | {score.n} | {score.n_speakers} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -71,6 +71,8 @@ def confusion_table(score: Scores) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_interval(value: float, ends: tuple[float, float]) -> str:
-    low, high = ends
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+def _with_interval(score: Scores, name: str) -> str:
+    low, high = score.intervals[name]
+    value = f"{getattr(score, name):.3f}"
+    # Of one speaker there is nothing to draw: an interval would look like certainty.
+    return value if score.n_speakers == 1 else f"{value} ({low:.3f} to {high:.3f})"

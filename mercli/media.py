@@ -92,9 +92,9 @@ class Clip:
         self.damage: str | None = None
         self._frame_rate_hz = frame_rate_hz
         self._read_s = 0.0
-        self._ends_early = False
         _check_regular(self.path)
         self._source: _Container | _SoundFile = _open(self.path)
+        self._ends_early = _lacks_bytes(self.path)
         self.has_sound = self._source.has_sound
         self.has_picture = self._source.has_picture
         self._sound = sound and self.has_sound
@@ -125,7 +125,7 @@ class Clip:
     def _find_damage(self) -> str | None:
         expected_s = self._source.expected_s or 0.0
         shortfall_s = expected_s - self._read_s
-        self._ends_early = shortfall_s > max(_SHORTFALL_S, 0.05 * expected_s) or _lacks_bytes(self.path)
+        self._ends_early |= shortfall_s > max(_SHORTFALL_S, 0.05 * expected_s)
         read = f"{self._read_s:.1f} s were read" + (f" of {expected_s:.1f} s" if shortfall_s > 0.05 else "")
         if self._source.errors:
             return f"damaged: {self._source.errors[0]}; {read}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.bundle import Bundle
+from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
@@ -101,18 +102,18 @@ class Observer:
         if self._voice:
             try:
                 if not has_sound:
-                    raise ValueError("the file has no sound")
+                    raise MissingModality("the file has no sound")
                 if not blocks:
-                    raise ValueError("no sound could be decoded")
+                    raise MissingModality("no sound could be decoded")
                 voice = voice_vector(np.concatenate(blocks), self._voice)
-            except ValueError as reason:
+            except MissingModality as reason:
                 missing.append(str(reason))
         if track:
             try:
                 if not has_picture:
-                    raise ValueError("the file has no picture")
+                    raise MissingModality("the file has no picture")
                 face = track.vector()
-            except ValueError as reason:
+            except MissingModality as reason:
                 missing.append(str(reason))
         seen = track is not None and has_picture
         return Evidence(

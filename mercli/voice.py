@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.errors import MissingModality
 from mercli.media import SAMPLE_RATE_HZ
 from mercli.voice_spec import VoiceSpec
 from mercli_kernels import (
@@ -46,14 +47,14 @@ def voice_vector(samples: NDArray[np.float32], spec: VoiceSpec) -> NDArray[np.fl
 
     Raises
     ------
-    ValueError
+    MissingModality
         If the sound is silent or shorter than one window: the message is the reason as a phrase.
     """
     window = round(spec.window_s * SAMPLE_RATE_HZ)
     if len(samples) < window:
-        raise ValueError(f"the sound is shorter than {spec.window_s * 1000:.0f} ms")
+        raise MissingModality(f"the sound is shorter than {spec.window_s * 1000:.0f} ms")
     if _loudest_db(samples, window) < SILENCE_DB:
-        raise ValueError("the sound is silent")
+        raise MissingModality("the sound is silent")
     features = short_term_features(
         samples, sample_rate_hz=SAMPLE_RATE_HZ, window_s=spec.window_s, hop_s=spec.hop_s
     )

@@ -92,3 +92,12 @@ def sound_only(media_folder: Path) -> Path:
 def blank_video(media_folder: Path) -> Path:
     """Black frames and no sound track: neither voice nor face."""
     return write_video(media_folder / "blank.mp4", [np.zeros((HEIGHT, WIDTH), np.uint8)] * 30)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recordings beside the project; a test that uses them is marked ``data``."""
+    folder = Path(__file__).parents[1].parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the recordings beside the project (../shared/data) are absent")
+    return folder

@@ -1,5 +1,7 @@
 """A model card says what a bundle is, what it learnt from and how far its numbers can be trusted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import THREE, small_bundle
@@ -56,6 +58,11 @@ def test_every_score_stands_with_its_clips_speakers_and_interval(card, scores):
     for row, (what, found) in zip(rows, scores.items(), strict=True):
         low, high = found.intervals["accuracy"]
         assert row[:4] == [what, "60", "5", f"{found.accuracy:.3f} ({low:.3f} to {high:.3f})"]
+
+
+def test_of_one_speaker_no_interval_is_claimed(scores):
+    alone = {"voice": replace(scores["voice"], n_speakers=1)}
+    assert cells(score_table(alone))[-1][3] == f"{alone['voice'].accuracy:.3f}"
 
 
 def test_every_confusion_stands_with_the_classes_in_order(card, scores):

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from mercli.cli import app
+from mercli.pipeline import open_bundle
 from mercli.tables import columns
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,7 @@ def test_every_command_has_a_page():
 
 def test_the_reference_of_each_page_is_what_help_prints():
     made = subprocess.run(
-        [sys.executable, ROOT / "docs" / "reference.py", "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "docs" / "reference.py", "--check"], check=False, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
 
@@ -60,6 +61,21 @@ def test_the_readme_has_exactly_two_set_up_commands():
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
     assert len(blocks) == 2
     assert all(len(block.strip().splitlines()) == 1 for block in blocks)
+
+
+def test_the_scores_in_the_readme_are_those_of_the_shipped_bundle():
+    scores = open_bundle()[1].training["scores"]
+    rows = re.findall(
+        r"^\| (voice|face|voice and face), (RAVDESS|Javanese)\b[^|]*\|(.*)\|$", read("README.md"), re.M
+    )
+    assert len(rows) == 4
+    for what, corpus, cells in rows:
+        score = scores[f"{'fusion' if 'and' in what else what}, {corpus}"]
+        n, speakers, *rates = (cell.strip() for cell in cells.split("|"))
+        assert (int(n), int(speakers)) == (score["n"], score["n_speakers"])
+        for name, said in zip(("accuracy", "macro_f1", "uar"), rates, strict=True):
+            measured = (score[name], *score["intervals_95"][name])
+            assert [float(number) for number in re.findall(r"\.\d+", said)] == pytest.approx(measured, abs=6e-4)
 
 
 def test_the_readme_says_what_the_numbers_do_not_mean():

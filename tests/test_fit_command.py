@@ -202,6 +202,7 @@ class TestRecordings:
         assert bundle.training["scores"]["voice"]["n"] == 8
         assert bundle.training["scores"]["voice"]["n_speakers"] == 1
         assert f"{parts['test'][0]} test" in bundle.card
+        assert " to " not in said.partition("confusion")[0]  # of one speaker there is no interval
         assert "radio: 24 clips of 3 speakers" in bundle.card
 
 

@@ -187,9 +187,12 @@ class TestTheOnnxForm:
         model = training._to_model(estimator, training._vectors(trained, modality), modality)
         assert model.classes == tuple(estimator.classes_)
         difference = np.abs(training._run(model, vectors) - estimator.predict_proba(vectors))
-        # Among many classes an SVM counts votes, one of which float32 may round across zero.
-        rounded = 0.005 if len(classes) > 2 and modality == "voice" else 0
-        assert (difference.max(axis=1) > 1e-5).mean() <= rounded
+        if modality == "voice":
+            # Among many classes an SVM counts votes; where two are level, rounding to float32 decides.
+            level = training._level_votes(estimator, vectors)
+            assert level.mean() < 0.02
+            difference = difference[~level]
+        assert difference.max() < 1e-5
 
     @pytest.mark.parametrize("classes", [("happy", "sad"), THREE, FER2013], ids=["2", "3", "7"])
     def test_the_forest_agrees_too(self, classes, monkeypatch):
@@ -206,6 +209,14 @@ class TestTheOnnxForm:
         unseen = fusion_vector(*rng.dirichlet(np.ones(n), (2, 500)))
         difference = np.abs(training._run(model, unseen) - forests[0].predict_proba(unseen))
         assert difference.max() < 1e-5
+
+    def test_sounds_that_stand_twice_under_two_labels_are_no_obstacle(self):
+        """No SVM can tell them apart: between the two labels every vote is a tie."""
+        table = clouds(4, clips=1, classes=FER2013, modalities=["voice"])
+        evidence = list(table.evidence)
+        evidence[1::7] = evidence[0::7]
+        made = fit(replace(table, evidence=tuple(evidence)), front_end(), name="b", seed=0)
+        assert made.modalities == ("voice",)
 
     def test_a_model_that_changes_in_conversion_is_an_error(self, monkeypatch):
         monkeypatch.setattr(training, "_run", lambda _, vectors: np.full((len(vectors), 3), 1 / 3))

@@ -107,7 +107,7 @@ def _show(scores: "dict[str, Scores]") -> None:
         summary.add_column(heading, justify="left" if heading == "" else "right")
     for what, score in scores.items():
         rates = (
-            f"{getattr(score, rate):.3f}\n{low:.3f} to {high:.3f}"
+            f"{getattr(score, rate):.3f}" + (f"\n{low:.3f} to {high:.3f}" if score.n_speakers > 1 else "")
             for rate in ("accuracy", "macro_f1", "uar")
             for low, high in [score.intervals[rate]]
         )

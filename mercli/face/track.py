@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.errors import BundleError
+from mercli.errors import BundleError, MissingModality
 from mercli.face.box import crop
 from mercli.face.detect import Detector
 from mercli.face.follow import Follower
@@ -94,12 +94,12 @@ class FaceTrack:
 
         Raises
         ------
-        ValueError
+        MissingModality
             If no face was seen: the message is the reason as a phrase.
         """
         self._score()
         if not self._scored:
-            raise ValueError("no face in any frame" if self.n_frames else "no frame could be decoded")
+            raise MissingModality("no face in any frame" if self.n_frames else "no frame could be decoded")
         return pool(np.concatenate(self._scored))
 
     def _score(self) -> None:

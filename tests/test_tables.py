@@ -1,0 +1,178 @@
+"""The table: its columns and their order, and three formats that say the same."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from mercli.emotions import ALL, FER2013
+from mercli.errors import UsageError
+from mercli.judge import Result
+from mercli.observer import Evidence
+from mercli.tables import Row, columns, row, write, write_csv, writer_for
+
+SCHEMA = columns(FER2013)
+
+
+def posterior(*weights: float) -> np.ndarray:
+    values = np.array(weights, np.float64)
+    return values / values.sum()
+
+
+def rows() -> list[Row]:
+    seen = Evidence(duration_s=3.2366, n_frames=36, n_face_frames=12)
+    both = Result(
+        "ok",
+        seen,
+        fused=posterior(1, 2, 3, 9, 5, 6, 7),
+        voice=posterior(9, 2, 3, 4, 5, 6, 7),
+        face=posterior(1, 2, 3, 4, 5, 6, 70),
+    )
+    heard = Result(
+        "partial",
+        Evidence(duration_s=1.0),
+        fused=posterior(0, 0, 0, 1, 0, 0, 0),
+        voice=posterior(0, 0, 0, 1, 0, 0, 0),
+        error="the file has no picture",
+    )
+    blank = Result("failed", Evidence(duration_s=2.0, n_frames=20, n_face_frames=0), error='odd, "quoted"\nreason')
+    broken = Result("failed", Evidence(), error="not a media file that can be read")
+    names = ("day 1/ü.mp4", "two\nlines, and a comma.wav", "=1+1.mp4", "last.mp4")
+    return [
+        row(name, result, FER2013, "mercli-base@0123456789ab")
+        for name, result in zip(names, (both, heard, blank, broken), strict=True)
+    ]
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def typed(cells: dict[str, str]) -> dict[str, object]:
+    return {name: SCHEMA[name](cell) if cell else None for name, cell in cells.items()}
+
+
+def test_the_columns_and_their_order_are_those_promised() -> None:
+    assert list(SCHEMA) == [
+        *("file", "status", "emotion", "confidence"),
+        *("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral"),
+        "voice_emotion",
+        *(f"voice_p_{name}" for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")),
+        "face_emotion",
+        *(f"face_p_{name}" for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")),
+        *("duration_s", "n_frames", "n_face_frames", "face_coverage", "error", "bundle"),
+    ]
+
+
+def test_a_bundle_with_calm_has_its_columns_at_the_end_of_each_group() -> None:
+    assert [name for name in columns(ALL) if name.endswith("calm")] == ["p_calm", "voice_p_calm", "face_p_calm"]
+    assert list(columns(ALL)).index("p_calm") == list(columns(ALL)).index("p_neutral") + 1
+
+
+def test_every_row_has_every_column_in_order() -> None:
+    for line in rows():
+        assert list(line) == list(SCHEMA)
+
+
+def test_probabilities_sum_to_one_and_the_emotion_is_the_likeliest() -> None:
+    line = rows()[0]
+    for prefix, named in (("p_", "emotion"), ("voice_p_", "voice_emotion"), ("face_p_", "face_emotion")):
+        values = {name: float(str(line[prefix + name])) for name in FER2013}
+        assert math.fsum(values.values()) == pytest.approx(1.0, abs=1e-5)
+        assert line[named] == max(values, key=values.__getitem__)
+    assert (line["emotion"], line["voice_emotion"], line["face_emotion"]) == ("happy", "angry", "neutral")
+    assert line["confidence"] == line["p_happy"]
+
+
+def test_what_is_unknown_is_missing_and_not_zero() -> None:
+    _, heard, blank, broken = rows()
+    assert [heard[name] for name in ("n_frames", "n_face_frames", "face_coverage", "face_emotion")] == [None] * 4
+    assert all(heard[f"face_p_{name}"] is None for name in FER2013)
+    assert heard["p_angry"] == 0.0
+    assert [blank[name] for name in ("n_frames", "n_face_frames", "face_coverage")] == [20, 0, 0.0]
+    known = {name for name, value in broken.items() if value is not None}
+    assert known == {"file", "status", "error", "bundle"}
+
+
+def test_no_frame_at_all_has_no_coverage() -> None:
+    line = row("a", Result("failed", Evidence(n_frames=0, n_face_frames=0)), FER2013, "b")
+    assert (line["n_frames"], line["n_face_frames"], line["face_coverage"]) == (0, 0, None)
+
+
+def test_coverage_is_the_share_of_frames_with_a_face() -> None:
+    assert rows()[0]["face_coverage"] == pytest.approx(12 / 36, abs=1e-6)
+
+
+def test_csv_has_one_header_unix_line_ends_and_empty_cells_for_missing_values(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv", rows(), SCHEMA)
+    data = (tmp_path / "out.csv").read_bytes()
+    assert data.startswith(b"file,status,emotion,confidence,p_angry,")
+    assert b"\r" not in data
+    assert data.endswith(b"\n")
+    cells = read_csv(tmp_path / "out.csv")
+    assert len(cells) == 4
+    assert [name for name, cell in cells[3].items() if cell] == ["file", "status", "error", "bundle"]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".CSV"])
+def test_csv_reads_back_as_what_was_written(tmp_path: Path, ending: str) -> None:
+    write(tmp_path / f"out{ending}", rows(), SCHEMA)
+    assert [typed(cells) for cells in read_csv(tmp_path / f"out{ending}")] == rows()
+
+
+def test_csv_to_an_open_file_is_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv", rows(), SCHEMA)
+    file = io.StringIO(newline="")
+    write_csv(file, rows(), SCHEMA)
+    assert file.getvalue().encode() == (tmp_path / "out.csv").read_bytes()
+
+
+def test_json_lines_and_parquet_hold_the_same_values(tmp_path: Path) -> None:
+    write(tmp_path / "out.jsonl", rows(), SCHEMA)
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line) for line in lines] == rows()
+    assert [list(json.loads(line)) for line in lines] == [list(SCHEMA)] * 4
+    write(tmp_path / "out.parquet", rows(), SCHEMA)
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table.column_names == list(SCHEMA)
+    assert table.to_pylist() == rows()
+
+
+def test_parquet_columns_have_their_types_even_where_nothing_is_known(tmp_path: Path) -> None:
+    write(tmp_path / "out.parquet", rows()[3:], SCHEMA)
+    types = {field.name: str(field.type) for field in pq.read_schema(tmp_path / "out.parquet")}
+    assert types["face_emotion"] in ("string", "large_string")
+    assert (types["p_happy"], types["n_frames"]) == ("double", "int64")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_table_without_rows_is_still_a_table(tmp_path: Path, ending: str) -> None:
+    write(tmp_path / f"out{ending}", [], SCHEMA)
+    if ending == ".parquet":
+        assert pq.read_table(tmp_path / "out.parquet").column_names == list(SCHEMA)
+    else:
+        assert (tmp_path / f"out{ending}").exists()
+
+
+@pytest.mark.parametrize("name", ["out", "out.xlsx", "out.csv.gz", "csv", ".csv", "out."])
+def test_another_ending_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(UsageError, match=r"\.csv, \.parquet or \.jsonl"):
+        writer_for(Path(name))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_table_that_fails_midway_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    def lines():
+        yield rows()[0]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write(tmp_path / f"out{ending}", lines(), SCHEMA)
+    assert list(tmp_path.iterdir()) == []
