@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,8 @@ def run(work: Callable[[Path], T], paths: Sequence[Path], *, jobs: int) -> Itera
             yield index, work(path)
         return
     tasks = (joblib.delayed(_numbered)(work, index, path) for index, path in enumerate(paths))
+    # joblib warns of the tasks that are given up; whoever interrupts knows.
+    warnings.filterwarnings("ignore", ".*adjusting the input task iterator", UserWarning)
     with _deaf_to_interrupts():
         results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
     try:

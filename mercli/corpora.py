@@ -147,8 +147,7 @@ def folds(labels: Sequence[str], speakers: Sequence[str], *, seed: int) -> list[
     blank = np.zeros(len(labels))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        parts = [held_out for _, held_out in splitter.split(blank, labels, speakers)]
-    return [held_out for held_out in parts if len(held_out)]
+        return [held_out for _, held_out in splitter.split(blank, labels, speakers)]
 
 
 def parse_split(text: str) -> tuple[int, int, int]:

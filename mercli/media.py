@@ -36,6 +36,12 @@ _BLOCK = 1 << 12  # samples read from a sound file at a time: where it is damage
 _SHORTFALL_S = 0.5  # a file may end this much before its header says without being called damaged
 _RATES_HZ = (1_000, 1_000_000)  # a header that states another sampling rate is damaged
 _ABSURD = 1e12  # no scale that anyone records at; the square of much more overflows
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,h264,hevc,ivf,loas,m4v,matroska,mjpeg,mov,mp3,mpeg,"
+    "mpegts,mpegvideo,mxf,nut,obu,ogg,rm,tta,w64,wav,wtv,wv,yuv4mpegpipe"
+)
+"""FFmpeg's formats that hold sound or video themselves: a playlist could make the reader wait for ever."""
+
 _GUESSED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3"})
 """FFmpeg's formats whose duration is guessed from the bit rate."""
 
@@ -137,9 +143,12 @@ class _Container:
 
     def __init__(self, path: Path) -> None:
         try:
-            # Only local files: a playlist must not make the reader open addresses of its own choosing. Absolute,
-            # because FFmpeg takes what stands before a colon in a bare name for a protocol.
-            self._container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+            # Absolute, because FFmpeg takes what stands before a colon in a bare name for a protocol.
+            self._container = av.open(
+                str(path.absolute()), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+            )
+        except av.error.ArgumentError as error:
+            raise MediaError("not a media file that can be read (no format that holds sound or video)") from error
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"not a media file that can be read ({_reason(error)})") from error
         self._video = _choose([s for s in self._container.streams.video if _is_moving(s)])

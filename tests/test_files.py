@@ -24,6 +24,8 @@ def test_a_file_stands_only_when_it_is_whole(tmp_path: Path) -> None:
         part.write_text("half")
         assert not (tmp_path / "out.csv").exists()
         assert part.parent == tmp_path
+        inode = part.stat().st_ino
+    assert (tmp_path / "out.csv").stat().st_ino == inode  # moved in one step, not copied
     assert (tmp_path / "out.csv").read_text() == "half"
     assert entries(tmp_path) == ["out.csv"]
 

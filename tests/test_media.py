@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mercli.errors import MediaError
-from mercli.media import SUFFIXES, Clip, Frame, Sound
+from mercli.media import SUFFIXES, Clip, Frame, Sound, _Container
 from mercli.sample import draw_face, draw_portrait, write_audio, write_video
 
 Samples = NDArray[np.float32]
@@ -222,6 +222,35 @@ def test_a_file_where_few_frames_are_referred_to_is_not_seen_as_a_slide_show(tmp
     steps_s = np.diff(Seen(path).times_s)
     assert len(steps_s) >= 30
     assert np.median(steps_s) == pytest.approx(0.1, abs=0.03)
+
+
+def test_frames_that_nothing_refers_to_are_not_even_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    decode = av.Packet.decode
+
+    class Counted:
+        def __init__(self, packet: av.Packet) -> None:
+            self.packet = packet
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.packet, name)
+
+        def decode(self) -> list[object]:
+            frames = decode(self.packet)
+            decoded.append(len(frames))
+            return list(frames)
+
+    packets = _Container._packets
+    monkeypatch.setattr(_Container, "_packets", lambda self, streams: map(Counted, packets(self, streams)))
+    path = encode(tmp_path / "a.mp4", [ramp()] * 60, fps=30, bf="3")
+    assert len(Seen(path).frames) > 15
+    assert sum(decoded) < 45
+    decoded.clear()
+    path = encode(tmp_path / "b.mp4", [ramp()] * 30, fps=15, bf="3")
+    assert len(Seen(path).frames) > 15
+    assert sum(decoded) == 30
 
 
 def test_a_frame_shows_its_own_moment(tmp_path: Path) -> None:
@@ -443,9 +472,10 @@ def test_a_playlist_opens_no_connection(tmp_path: Path, text: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
-        (tmp_path / "list.mp4").write_text(text.format(address))
+        path = tmp_path / ("list.m3u8" if "EXTM3U" in text else "list.mp4")
+        path.write_text(text.format(address))
         try:
-            seen = Seen(tmp_path / "list.mp4")
+            seen = Seen(path)
         except MediaError:
             pass
         else:
@@ -574,6 +604,27 @@ def test_a_damaged_middle_is_said_and_the_rest_is_read(tmp_path: Path, to_damage
     assert seen.damage.startswith("damaged: ")
     assert seen.times_s.max() > 1.7
     assert len(seen.samples) > 16000
+
+
+def test_a_frame_the_decoder_patched_up_is_damage(tmp_path: Path, to_damage: dict[str, bytes]) -> None:
+    whole, path = to_damage[".faststart.mp4"], tmp_path / "a.mp4"
+    patched_up = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        data = bytearray(whole)
+        place = rng.integers(len(whole) // 4, len(whole) - 20)
+        data[place : place + 8] = rng.bytes(8)
+        path.write_bytes(data)
+        try:
+            with av.open(str(path)) as container:
+                container.streams.video[0].codec_context.skip_frame = "NONREF"
+                only_patched = any(frame.is_corrupt for frame in container.decode(video=0))
+        except av.error.FFmpegError:
+            continue
+        if only_patched:
+            patched_up += 1
+            assert (Seen(path, sound=False).damage or "").startswith("damaged: a frame is corrupt")
+    assert patched_up
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:

@@ -405,7 +405,8 @@ def test_a_reader_that_leaves_early_gets_no_traceback(videos: Path) -> None:
 
 # The command, with word on stderr as soon as the first file is done: then the workers are at work.
 WATCHED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
 from mercli.cli import progress
 advance = progress.Display.advance
 def tell(*args, **kwargs):

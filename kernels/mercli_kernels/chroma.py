@@ -14,6 +14,10 @@ N_CLASSES = 12
 # A0 is semitone 0, so the pitch classes begin at A.
 REFERENCE_HZ = 27.5
 
+# Under this a frame holds nothing but the rounding of a constant: the signal's peak is 1, and one step of a 16-bit
+# recording has ten orders of magnitude more.
+_NO_POWER = 1e-24
+
 
 class SemitoneRuns(NamedTuple):
     """The bins of a spectrum by semitone.
@@ -58,7 +62,7 @@ def chroma(magnitudes: NDArray[np.float64], runs: SemitoneRuns) -> NDArray[np.fl
 
     The power of a semitone is the mean over the ``N[s]`` bins nearest to it, because a high semitone has many
     and a low one has one or none. The semitones of a class are summed over the octaves, as a share of the
-    frame's power without its 0 Hz bin. A silent frame has zeros.
+    frame's power without its 0 Hz bin. A frame that is silent or constant has zeros.
 
     This is how pyAudioAnalysis counts, without its errors: it keeps the last bin of a semitone instead of
     their sum, divides by the count of a different semitone, and takes each bin for the one above it.
@@ -103,7 +107,7 @@ def _chroma(
             rows[c, i] += semitone[i] / count
 
     for i in range(n_frames):
-        if power[i] == 0.0:
+        if power[i] < _NO_POWER:
             continue
         mean = 0.0
         for c in range(N_CLASSES):
