@@ -274,8 +274,12 @@ def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
         converted = to_onnx(
             estimator, vectors[:1], options={id(estimator): {"zipmap": False}}, target_opset=_OPSETS
         )
+    # skl2onnx lists them in the order of a set, which changes: a bundle would not be the same twice.
+    opsets = sorted(converted.opset_import, key=lambda opset: opset.domain)
+    del converted.opset_import[:]
+    converted.opset_import.extend(opsets)
     classes = tuple(str(label) for label in estimator.classes_)
-    model = Model(converted.SerializeToString(), classes)
+    model = Model(converted.SerializeToString(deterministic=True), classes)
     answer = _run(model, vectors)
     apart = np.abs(answer - estimator.predict_proba(vectors)).max(axis=1) > _AGREEMENT
     if what == "voice":
