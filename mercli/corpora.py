@@ -194,7 +194,8 @@ def split_speakers(
             f"the corpus has {len(speakers)} speakers, but the split {'/'.join(map(str, sizes))} "
             f"asks for {sum(sizes)}; ask for fewer"
         )
-    drawn = np.random.default_rng(seed).permutation(sorted(speakers)).tolist()
+    names = sorted(speakers)
+    drawn = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
     first, second = sizes[0], sizes[0] + sizes[1]
     return frozenset(drawn[:first]), frozenset(drawn[first:second]), frozenset(drawn[second : sum(sizes)])
 

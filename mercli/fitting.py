@@ -15,7 +15,7 @@ from mercli.corpora import Corpus
 from mercli.emotions import ordered
 from mercli.errors import CorpusError
 from mercli.evaluation import Scores
-from mercli.face.detect import HAAR
+from mercli.face.detect import kind_of
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, warm_up
 from mercli.training import Posteriors, Table
@@ -212,7 +212,7 @@ def _with_detector(base: Bundle, setup: Setup) -> Bundle:
     """Record in the front end which detector finds the faces."""
     if base.face is None:
         return base
-    spec = replace(base.face.spec, detector=HAAR if setup.detector == HAAR else "yunet")
+    spec = replace(base.face.spec, detector=kind_of(setup.detector))
     return replace(base, face=replace(base.face, spec=spec))
 
 

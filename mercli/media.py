@@ -1,24 +1,22 @@
 """The one place that opens media: a file in, 16 kHz mono samples and timed grey frames out, in one pass."""
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import av
-import cv2
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mercli.errors import MediaError
+from mercli.picture import FramePicker, luma
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_RATE_HZ = 10.0
@@ -44,9 +42,6 @@ _FORMATS = (
 
 _GUESSED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3"})
 """FFmpeg's formats whose duration is guessed from the bit rate."""
-
-_FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
-"""What a viewer sees of studio luma, which goes from 16 to 235."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +168,7 @@ class _Container:
         streams = self._set_up([s for s in (picture and self._video, sound and self._audio) if s])
         self.expected_s = self._find_expected_s(streams)
         mono = _Mono()
-        pick = _Pick(self._video, frame_rate_hz)
+        pick = FramePicker(self._video, frame_rate_hz)
         for packet in self._packets(streams):
             try:
                 for frame in packet.decode():
@@ -182,7 +177,7 @@ class _Container:
                     if not isinstance(frame, VideoFrame):
                         yield from mono.convert(frame)
                     elif pick.takes(frame):
-                        yield Frame(_luma(frame, self._video), pick.time_s - self._start_s)
+                        yield Frame(luma(frame, self._video), pick.time_s - self._start_s)
             except (av.error.FFmpegError, ValueError) as error:
                 self.errors.append(f"a packet cannot be decoded ({_reason(error)})")
                 continue
@@ -217,6 +212,8 @@ class _Container:
                 yield from self._container.demux(streams)
         except (av.error.FFmpegError, OSError) as error:
             self.errors.append(f"the file cannot be read on ({_reason(error)})")
+        except IndexError:  # PyAV knows only the streams there were when it opened the file
+            self.errors.append("the file cannot be read on (another stream begins midway)")
 
 
 class _SoundFile:
@@ -283,39 +280,6 @@ class _Mono:
             yield from map(_sound, resampler.resample(None) if resampler else ())
 
 
-class _Pick:
-    """Pick about `rate_hz` frames a second, by their times."""
-
-    def __init__(self, video: VideoStream | None, rate_hz: float) -> None:
-        declared = float(video.average_rate) if video is not None and video.average_rate else 0.0
-        self._interval_s = 1.0 / declared if declared > 0 else 1.0 / 25.0
-        self._step_s = 1.0 / rate_hz
-        self._due_s = -math.inf
-        self._decoder = video.codec_context if video is not None else None
-        if declared >= 2 * rate_hz:
-            self._skip("NONREF")
-        self.time_s = -math.inf
-
-    def takes(self, frame: VideoFrame) -> bool:
-        last_s = self.time_s
-        if frame.time is not None:
-            self.time_s = frame.time
-        else:  # it follows the one before at the declared rate
-            self.time_s = last_s + self._interval_s if math.isfinite(last_s) else 0.0
-        if self.time_s < last_s - self._step_s:
-            self._due_s = -math.inf  # the file's clock was set back
-        elif self.time_s - last_s > 2 * self._step_s + 0.5 * self._interval_s and math.isfinite(last_s):
-            self._skip("DEFAULT")  # too few frames are referred to: decode them all
-        if self.time_s < self._due_s - 0.5 * self._interval_s:
-            return False
-        self._due_s = max(self._due_s + self._step_s, self.time_s + 0.5 * self._step_s)
-        return True
-
-    def _skip(self, which: Literal["DEFAULT", "NONREF"]) -> None:
-        if self._decoder is not None:
-            self._decoder.skip_frame = which
-
-
 def _open(path: Path) -> _Container | _SoundFile:
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         try:
@@ -374,26 +338,3 @@ def _mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
         samples = np.where(sound, samples, np.float32(0))
     mixed: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
     return mixed
-
-
-def _luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:
-    """Give the grey picture as a viewer sees it: the decoder's own luma plane wherever it has one."""
-    layout = frame.format
-    eight_bit_luma = (
-        layout.is_planar and not layout.is_rgb and not layout.has_palette and layout.components[0].bits == 8
-    ) or layout.name == "gray"
-    luma: NDArray[np.uint8]
-    if eight_bit_luma:
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        luma = rows[: frame.height, : frame.width]
-        if layout.name != "gray" and frame.color_range != ColorRange.JPEG:
-            luma = cv2.LUT(luma, _FULL_RANGE).astype(np.uint8, copy=False)
-    else:
-        luma = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    aspect = video.sample_aspect_ratio if video is not None else None
-    if aspect and aspect != 1 and 0.25 < aspect < 4:
-        width = max(1, round(luma.shape[1] * float(aspect)))
-        luma = cv2.resize(np.ascontiguousarray(luma), (width, luma.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    turns = round(frame.rotation / 90) % 4
-    return np.rot90(luma, turns) if turns else luma

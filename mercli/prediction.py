@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mercli import batch, tables
 from mercli.bundle import Bundle
+from mercli.face.detect import kind_of
 from mercli.inputs import Input
 from mercli.judge import Result
 from mercli.pipeline import Setup, predict_file, warm_up
@@ -39,10 +40,19 @@ def predict(
     list of dict
         A row a file, in the order of `inputs` whatever `jobs` is; `mercli.tables.columns` names the cells.
     """
+    label = _label(bundle, setup)
     warm_up(setup)
     work = functools.partial(predict_file, setup=setup)
     rows: list[Row] = [{}] * len(inputs)
     for index, result in batch.run(work, [item.path for item in inputs], jobs=jobs):
-        rows[index] = tables.row(inputs[index].name, result, bundle.classes, bundle.label)
+        rows[index] = tables.row(inputs[index].name, result, bundle.classes, label)
         on_result(result)
     return rows
+
+
+def _label(bundle: Bundle, setup: Setup) -> str:
+    """Name the bundle, and the face detector where it is not the one the bundle was trained behind."""
+    detector = kind_of(setup.detector)
+    if bundle.face is None or "face" not in setup.modalities or bundle.face.spec.detector == detector:
+        return bundle.label
+    return f"{bundle.label}+{detector}"

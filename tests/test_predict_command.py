@@ -300,7 +300,7 @@ def test_names_that_are_no_text_do_not_cost_the_table(sound_only: Path, tmp_path
 def test_a_run_where_all_is_well_ends_with_0(predict: Predict, talking_video: Path, tmp_path: Path) -> None:
     ran = predict(talking_video, "-o", tmp_path / "out.csv")
     assert (ran.code, ran.out) == (0, "")
-    assert "1 files: 1 ok; wrote" in ran.err
+    assert "1 file: 1 ok; wrote" in ran.err
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out.csv"]
 
 
@@ -399,6 +399,15 @@ def test_a_reader_that_leaves_early_gets_no_traceback(videos: Path) -> None:
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
+
+
+def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:
+    # Where ONNX Runtime is left to itself, it keeps what it will report to its makers in the user's cache folder.
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    (tmp_path / "home").mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | home
+    subprocess.run([*ALONE, str(talking_video), "-q"], env=environment, check=True, capture_output=True)
+    assert list((tmp_path / "home").rglob("*")) == []
 
 
 # Ctrl-C

@@ -28,7 +28,6 @@ def demo(
     from mercli.sample import write_sample_videos
 
     typer.echo(f"writing three clips to {folder} …", err=True)
-    folder.mkdir(parents=True, exist_ok=True)
     clips = write_sample_videos(folder)
     typer.echo("predicting them (the first run compiles the audio kernels, which takes some seconds) …", err=True)
     place, bundle = open_bundle()
@@ -43,7 +42,6 @@ def demo(
         "confidence": "confidence",
         "voice_emotion": "voice",
         "face_emotion": "face",
-        "error": "missing",
     }
     table = Table(box=box.SIMPLE)
     for heading in shown.values():
@@ -51,6 +49,9 @@ def demo(
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in shown))
     Console().print(table)
+    for row in rows:
+        if row["error"]:
+            typer.echo(f"{row['file']} is {row['status']}: {row['error']}.")
     typer.echo(f"The whole table is in {output}. Now try your own: mercli predict ./videos -o out.csv")
     typer.echo(
         "A drawn face and a synthetic voice mean nothing: the demo shows that the tool runs, "

@@ -68,7 +68,8 @@ def fit(
     bundles.refuse_to_replace(output)
     sizes = corpora.parse_split(split) if split is not None else None
     name = os.fsencode(output.resolve().name).decode("utf-8", "backslashreplace")
-    labelled = corpora.load(corpus, manifest=manifest, classes=split_commas(classes) or emotions.FER2013)
+    wanted = split_commas(classes) or emotions.FER2013
+    labelled = corpora.load(corpus, manifest=manifest, classes=wanted)
     folder, front = open_bundle(base)
     setup = make_setup(folder, front, split_commas(modalities), face_detector, debug=debug)
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
@@ -90,6 +91,9 @@ def fit(
         typer.echo(f"left out: {path}: {reason}", err=True)
     if labelled.left_out and not quiet:
         typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
+    absent = [label for label in wanted if label not in labelled.classes]
+    if absent and not quiet:
+        typer.echo(f"no example of {', '.join(absent)}: the bundle does not know it", err=True)
     _show(fitted.scores)
     if not quiet:
         typer.echo(f"wrote {output}", err=True)

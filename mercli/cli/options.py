@@ -20,7 +20,7 @@ Detector = Annotated[
     str,
     typer.Option("--face-detector", metavar="haar|FILE", help="haar, or the path of a YuNet .onnx file."),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no notes on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something goes wrong.")]
 
 

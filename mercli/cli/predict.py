@@ -76,6 +76,6 @@ def predict(
     if not quiet:
         said = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         where = f"; wrote {output}" if output else ""
-        typer.echo(f"{len(rows)} files: {said}{where}", err=True)
+        typer.echo(f"{len(rows)} {'file' if len(rows) == 1 else 'files'}: {said}{where}", err=True)
     if counts["failed"]:
         raise typer.Exit(FAILED)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mercli.errors import UsageError
 from mercli.face.box import Box
 
-HAAR = "haar"
+HAAR, YUNET = "haar", "yunet"
 _HAAR_FILE = "haarcascade_frontalface_default.xml"
 _HAAR_SCALE = 1.1
 _HAAR_NEIGHBOURS = 4
@@ -93,6 +93,11 @@ class YuNet:
             self._size = size
         _, found = self._network.detect(cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR))
         return [] if found is None else [Box(*map(float, row[:4])) for row in found]
+
+
+def kind_of(name: str) -> str:
+    """Give the kind of detector that `open_detector` makes of a name: ``"haar"`` or ``"yunet"``."""
+    return HAAR if name == HAAR else YUNET
 
 
 def open_detector(name: str) -> Detector:
