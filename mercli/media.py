@@ -140,7 +140,9 @@ class _Container:
         try:
             # Absolute, because FFmpeg takes what stands before a colon in a bare name for a protocol.
             self._container = av.open(
-                str(path.absolute()), options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+                str(path.absolute()),
+                options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
+                metadata_errors="replace",
             )
         except av.error.ArgumentError as error:
             raise MediaError("not a media file that can be read (no format that holds sound or video)") from error

@@ -401,6 +401,13 @@ def test_a_reader_that_leaves_early_gets_no_traceback(videos: Path) -> None:
     assert "BrokenPipe" not in said
 
 
+def test_an_output_that_is_an_input_is_refused(predict: Predict, sound_only: Path, tmp_path: Path) -> None:
+    recording = Path(shutil.copy(sound_only, tmp_path / "take.csv"))
+    before = recording.read_bytes()
+    assert predict(recording, "-o", recording).code == 2
+    assert recording.read_bytes() == before
+
+
 def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:
     # Where ONNX Runtime is left to itself, it keeps what it will report to its makers in the user's cache folder.
     home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}

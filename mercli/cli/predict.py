@@ -54,6 +54,8 @@ def predict(
     inputs = find(paths)
     if not inputs:
         raise UsageError(f"no video or sound file in {', '.join(paths)}")
+    if output is not None and any(item.path.resolve() == output.resolve() for item in inputs):
+        raise UsageError(f"-o {output} is one of the files to read; choose another name so that it is not lost")
     folder, opened = open_bundle(bundle)
     setup = make_setup(folder, opened, split_commas(modalities), face_detector, debug=debug)
     with Display("predict", len(inputs), quiet=quiet) as display:
