@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from mercli.pipeline import make_setup, open_bundle, predict_file, warm_up
+from mercli.pipeline import make_setup, open_bundle, predict_file, start_worker
 from mercli.sample import draw_portrait, synthesise_voice, write_video
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "data"
@@ -43,7 +43,7 @@ def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def race(ratios, benchmark, name: str, path: Path) -> None:
     folder, bundle = open_bundle()
     setup = make_setup(folder, bundle, None)
-    warm_up(setup)
+    start_worker(setup, first=True)
     assert predict_file(path, setup).status == "ok"
     contenders = {"predict": lambda: predict_file(path, setup), "decoding every frame": lambda: decode(path)}
     for ratio in ratios.race(name, contenders, turns=7):

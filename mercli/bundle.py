@@ -1,6 +1,7 @@
 """A model bundle on disk: ONNX models, a JSON manifest and a card; hashes checked, nothing executable."""
 
 import json
+import math
 import os
 import re
 import reprlib
@@ -12,7 +13,8 @@ from typing import Any
 from mercli import emotions
 from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
-from mercli.files import replaced_folder, sha256
+from mercli.files import refuse_unwritable_folder, replaced_folder, sha256
+from mercli.spreadsheet import is_formula
 from mercli.voice_spec import VoiceSpec
 
 MANIFEST = "bundle.json"
@@ -21,7 +23,9 @@ FORMAT_VERSION = 1
 
 _VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
 _OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME = 255  # characters
 _MANIFEST_LIMIT = 4 << 20  # bytes
 _FILES_LIMIT = 512 << 20  # bytes of all files together: they are held in memory
 
@@ -91,6 +95,15 @@ class Bundle:
         return tuple(name for name in ("voice", "face") if getattr(self, name) is not None)
 
 
+def name_for(folder: Path) -> str:
+    """Make a bundle's name of the name of its folder."""
+    spelled = os.fsencode(os.path.realpath(folder)).decode("utf-8", "backslashreplace").rsplit(os.sep, 1)[-1]
+    name = "".join(letter if letter.isprintable() else "?" for letter in spelled)
+    if not name or is_formula(name):
+        name = f"bundle{name}"
+    return name[:_LONGEST_NAME]
+
+
 def save(bundle: Bundle, folder: Path) -> None:
     """Write a bundle.
 
@@ -117,22 +130,27 @@ def save(bundle: Bundle, folder: Path) -> None:
 
 def refuse_to_replace(folder: Path) -> None:
     """Raise a UsageError, before hours of work, if a bundle cannot be written there or would cost other files."""
-    if folder.is_dir():
-        names = {entry.name for entry in folder.iterdir()}
-        if names and MANIFEST not in names:
-            raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
-        if foreign := sorted(names - _OWN_NAMES):
-            raise UsageError(
-                f"{folder} holds {foreign[0]!r}, which is no part of a bundle; give -o a new name so that nothing "
-                "is lost"
-            )
-        if folder.resolve() == Path.cwd() or folder.is_mount():
-            raise UsageError(f"{folder} cannot be replaced as a whole; give -o the name of a new folder in it")
-    elif folder.exists():
+    if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir may raise
+        try:
+            _refuse_to_lose(folder)
+        except OSError as error:
+            raise UsageError(f"cannot replace {folder}: {error.strerror}; give -o a new name") from error
+    elif os.path.exists(folder):  # noqa: PTH110
         raise UsageError(f"{folder} is a file; -o names the folder of the new bundle")
-    place = next(place for place in folder.resolve().parents if place.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"cannot write {folder}: {place} takes no new folder; choose another place with -o")
+    refuse_unwritable_folder(folder)
+
+
+def _refuse_to_lose(folder: Path) -> None:
+    names = {entry.name for entry in folder.iterdir()}
+    if names and MANIFEST not in names:
+        raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
+    if foreign := sorted(names - _OWN_NAMES):
+        raise UsageError(
+            f"{folder} holds {foreign[0]!r}, which is no part of a bundle; give -o a new name so that nothing "
+            "is lost"
+        )
+    if folder.samefile(Path.cwd()) or folder.is_mount():
+        raise UsageError(f"{folder} cannot be replaced as a whole; give -o the name of a new folder in it")
 
 
 def load(folder: Path) -> Bundle:
@@ -158,7 +176,10 @@ def load(folder: Path) -> Bundle:
     left = _FILES_LIMIT
     try:
         for name, entry in manifest["files"].items():
-            contents[name] = _read_checked(folder, name, entry["sha256"], entry["bytes"], limit=left)
+            expected, size = entry["sha256"], entry["bytes"]
+            if not _SHA256.fullmatch(expected) or type(size) is not int or size < 0:
+                raise ValueError(f"SHA-256 {reprlib.repr(expected)}, bytes {reprlib.repr(size)} of {name!r}")
+            contents[name] = _read_checked(folder, name, expected, size, limit=left)
             left -= len(contents[name])
         return _from_manifest(manifest, contents)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -199,15 +220,19 @@ def _to_manifest(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bundle:
-    classes = tuple(manifest["classes"])
+    classes = _names(manifest["classes"])
     if classes != emotions.ordered(classes) or len(classes) < 2:
         raise ValueError(f"classes {classes}")
-    name = manifest["name"]
-    if not isinstance(name, str) or not name.isprintable() or len(name) > 255:
+    name, training = manifest["name"], manifest["training"]
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
         raise ValueError(f"name {name!r}")
+    if is_formula(name):  # it begins a cell of every table
+        raise ValueError(f"name {name!r} begins as a spreadsheet's formula does")
+    if not isinstance(training, dict):
+        raise TypeError(f"training {reprlib.repr(training)}")
 
     def model(entry: dict[str, Any]) -> Model:
-        own = tuple(entry["classes"])
+        own = _names(entry["classes"])
         if not set(own) <= set(classes) or not own or len(set(own)) < len(own):
             raise ValueError(f"classes {own} of {entry['file']}")
         return Model(contents[entry["file"]], own)
@@ -216,7 +241,7 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
     if (part := manifest.get("voice")) is not None:
         voice = VoicePart(VoiceSpec.from_json(part["spec"]), model(part["model"]))
     if (part := manifest.get("face")) is not None:
-        spec = _face_spec(part["spec"])
+        spec = FaceSpec.from_json(part["spec"])
         clip_model = model(part["model"]) if part["model"] is not None else None
         if clip_model is None and not set(spec.classes) <= set(classes):
             raise ValueError(f"classes {spec.classes} of the face network")
@@ -231,46 +256,40 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
         voice=voice,
         face=face,
         fusion=fusion,
-        training=dict(manifest["training"]),
+        training=training,
         card=contents[CARD].decode(),
         digest=manifest["digest"],
     )
 
 
-def _face_spec(data: dict[str, Any]) -> FaceSpec:
-    spec = FaceSpec.from_json(data)
-    names = [name for name in spec.classes if isinstance(name, str)]
-    if not names or len(set(names)) < len(spec.classes):
-        raise ValueError(f"classes {spec.classes} of the face network")
-    if type(spec.input_px) is not int or not 8 <= spec.input_px <= 1024:
-        raise ValueError(f"input_px {spec.input_px!r}")
-    if not isinstance(spec.detector, str):
-        raise ValueError(f"detector {spec.detector!r}")
-    return spec
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):  # an object's keys would pass for a list
+        raise TypeError(f"classes {reprlib.repr(value)}")
+    return tuple(value)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not folder.is_dir():
-        raise BundleError(f"no bundle {str(folder)!r}: give the folder that `mercli fit` wrote")
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise BundleError(f"bundle {folder}: no {MANIFEST} in it, so it is no bundle")
     try:
-        with path.open("rb") as file:
+        if not folder.is_dir():
+            raise BundleError(f"no bundle {str(folder)!r}: give the folder that `mercli fit` wrote")
+        _check_regular(folder, MANIFEST)
+        with (folder / MANIFEST).open("rb") as file:
             text = file.read(_MANIFEST_LIMIT + 1)
+    except FileNotFoundError as error:
+        raise BundleError(f"bundle {folder}: no {MANIFEST} in it, so it is no bundle") from error
     except OSError as error:
         raise BundleError(f"bundle {folder}: {MANIFEST} cannot be read ({error.strerror})") from error
     if len(text) > _MANIFEST_LIMIT:
         raise BundleError(f"bundle {folder}: {MANIFEST} is over {_MANIFEST_LIMIT >> 20} MB, so it is no bundle")
     try:
-        manifest = json.loads(text)
+        manifest = json.loads(text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite)
         digest = _digest(manifest) if isinstance(manifest, dict) else None
     except (ValueError, RecursionError) as error:
         raise BundleError(f"bundle {folder}: {MANIFEST} is not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != "mercli-bundle":
         raise BundleError(f"bundle {folder}: {MANIFEST} is not that of a mercli bundle")
     version = manifest.get("format_version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:  # true and 1.0 equal 1
         raise BundleError(
             f"bundle {folder} has format version {reprlib.repr(version)}; this mercli reads {FORMAT_VERSION}: "
             "another version of mercli wrote it"
@@ -285,13 +304,9 @@ def _read_checked(folder: Path, name: str, expected: str, size: int, *, limit: i
         raise BundleError(f"bundle {folder}: {reprlib.repr(name)} is not a plain file name; the bundle is refused")
     path = folder / name
     try:
-        info = path.lstat()
-        if not stat.S_ISREG(info.st_mode):
-            raise BundleError(f"bundle {folder}: {name} is not a regular file; the bundle is refused")
-        if info.st_size != size:
-            raise BundleError(
-                f"bundle {folder}: {name} has {info.st_size} bytes, {reprlib.repr(size)} were expected"
-            )
+        found = _check_regular(folder, name)
+        if found != size:
+            raise BundleError(f"bundle {folder}: {name} has {found} bytes, {reprlib.repr(size)} were expected")
         if size > limit:
             raise BundleError(f"bundle {folder}: its files are over {_FILES_LIMIT >> 20} MB, so it is refused")
         data = path.read_bytes()
@@ -299,10 +314,33 @@ def _read_checked(folder: Path, name: str, expected: str, size: int, *, limit: i
         raise BundleError(f"bundle {folder}: {name} cannot be read ({error.strerror})") from error
     if sha256(data) != expected:
         raise BundleError(
-            f"bundle {folder}: {name} has SHA-256 {sha256(data)[:12]}…, {str(expected)[:12]}… was expected; "
+            f"bundle {folder}: {name} has SHA-256 {sha256(data)[:12]}…, {expected[:12]}… was expected; "
             "it is damaged or was tampered with: get the bundle anew"
         )
     return data
+
+
+def _check_regular(folder: Path, name: str) -> int:
+    """Give a file's size; a link, which could lead anywhere, or a pipe, which could be waited on, is refused."""
+    info = (folder / name).lstat()
+    if not stat.S_ISREG(info.st_mode):
+        raise BundleError(f"bundle {folder}: {name} is not a regular file; the bundle is refused")
+    return info.st_size
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values; of a key given twice, readers differ in what they take."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key is given twice in one object")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not finite")
+    return value
 
 
 def _digest(manifest: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Labelled corpora: which file carries which emotion and who speaks, and how speakers are divided."""
 
 import csv
+import io
 import os
 import re
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ from mercli.media import SUFFIXES
 
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 _MANIFEST_NAME = "manifest.csv"
+_MANIFEST_LIMIT = 64 << 20  # bytes: it is held in memory
 
 _LEAVE_ONE_OUT = 10  # speakers up to which a fold is one speaker
 _FOLDS = 5
@@ -93,17 +96,24 @@ def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] =
     Raises
     ------
     CorpusError
-        If it is not understood; the message names the line or file.
+        If it is not understood, or a part of it cannot be read; the message names the line or file.
+    UsageError
+        If there is no such corpus or no such class.
     """
+    if not classes:
+        raise UsageError(f"no class is given; there are {', '.join(emotions.ALL)}")
     unknown = [name for name in classes if name not in emotions.ALL]
     if unknown:
         raise UsageError(f"no class {unknown[0]!r}; there are {', '.join(emotions.ALL)}")
-    if not corpus.exists():
+    kind = _kind(corpus)
+    if kind is None:
         raise UsageError(f"no such corpus: {corpus}")
-    root = corpus if corpus.is_dir() else corpus.parent
-    if manifest is None and corpus.is_file():
+    if kind not in (stat.S_IFDIR, stat.S_IFREG):
+        raise UsageError(f"{corpus} is no corpus: give a folder, or a manifest that is a regular file")
+    root = corpus if kind == stat.S_IFDIR else corpus.parent
+    if manifest is None and kind == stat.S_IFREG:
         manifest = corpus
-    if manifest is None and (root / _MANIFEST_NAME).is_file():
+    if manifest is None and _kind(root / _MANIFEST_NAME) == stat.S_IFREG:
         manifest = root / _MANIFEST_NAME
     labelled = list(_from_manifest(manifest, root) if manifest else read_ravdess(root))
     examples = tuple(
@@ -200,39 +210,66 @@ def split_speakers(
     return frozenset(drawn[:first]), frozenset(drawn[first:second]), frozenset(drawn[second : sum(sizes)])
 
 
+def _kind(path: Path) -> int | None:
+    """Tell a folder from a file and what else there is, as `stat` does; None where there is nothing."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+
+
 def _from_manifest(manifest: Path, root: Path) -> Iterator[tuple[Path, str, str]]:
     seen: dict[Path, int] = {}
     try:
-        with manifest.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in MANIFEST_COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
+        reader = csv.DictReader(io.StringIO(_read_manifest(manifest), newline=""))
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        _check_columns(manifest, reader.fieldnames)
+        for line in reader:
+            where = f"manifest {manifest}, line {reader.line_num}"
+            name, word, speaker = ((line[column] or "").strip() for column in MANIFEST_COLUMNS)
+            if not (name and word and speaker):
+                raise CorpusError(f"{where}: a cell of {','.join(MANIFEST_COLUMNS)} is empty")
+            label = emotions.canonical(word)
+            if label is None:
                 raise CorpusError(
-                    f"manifest {manifest} has no column {missing[0]!r}; its first line must name "
-                    f"{','.join(MANIFEST_COLUMNS)}"
+                    f"{where}: unknown label {word!r}; known are {', '.join(emotions.ALL)} and their synonyms"
                 )
-            for line in reader:
-                where = f"manifest {manifest}, line {reader.line_num}"
-                name, word, speaker = ((line[column] or "").strip() for column in MANIFEST_COLUMNS)
-                if not (name and word and speaker):
-                    raise CorpusError(f"{where}: a cell of {','.join(MANIFEST_COLUMNS)} is empty")
-                label = emotions.canonical(word)
-                if label is None:
-                    raise CorpusError(
-                        f"{where}: unknown label {word!r}; known are {', '.join(emotions.ALL)} and their synonyms"
-                    )
-                if not os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
-                    raise CorpusError(
-                        f"{where}: no file {name!r} in {root}; names are relative to the corpus or absolute"
-                    )
-                first = seen.setdefault((root / name).resolve(), reader.line_num)
-                if first != reader.line_num:
-                    raise CorpusError(f"{where}: {name!r} stands in line {first} already; give each file once")
-                yield root / name, label, speaker
-    except OSError as error:
-        raise CorpusError(f"cannot read the manifest {manifest}: {error.strerror}") from error
+            if not os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
+                raise CorpusError(
+                    f"{where}: no file {name!r} in {root}; names are relative to the corpus or absolute"
+                )
+            first = seen.setdefault((root / name).resolve(), reader.line_num)
+            if first != reader.line_num:
+                raise CorpusError(f"{where}: {name!r} stands in line {first} already; give each file once")
+            yield root / name, label, speaker
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"the manifest {manifest} is not a CSV file in UTF-8 ({error})") from error
+
+
+def _read_manifest(manifest: Path) -> str:
+    try:
+        with manifest.open("rb") as file:
+            data = file.read(_MANIFEST_LIMIT + 1)
+    except OSError as error:
+        raise CorpusError(f"cannot read the manifest {manifest}: {error.strerror}") from error
+    if len(data) > _MANIFEST_LIMIT:
+        raise CorpusError(f"the manifest {manifest} is over {_MANIFEST_LIMIT >> 20} MB, so it is no list of files")
+    return data.decode("utf-8-sig")
+
+
+def _check_columns(manifest: Path, columns: Sequence[str]) -> None:
+    missing = [name for name in MANIFEST_COLUMNS if name not in columns]
+    if not missing:
+        return
+    header = ",".join(MANIFEST_COLUMNS)
+    if set(MANIFEST_COLUMNS) <= set(re.split(r"[;|\s\"]+", ",".join(columns))):
+        raise CorpusError(
+            f"manifest {manifest} has its columns separated otherwise than by commas; save it as CSV with commas: "
+            f"its first line must name {header}"
+        )
+    raise CorpusError(f"manifest {manifest} has no column {missing[0]!r}; its first line must name {header}")
 
 
 def read_ravdess(root: Path) -> Iterator[tuple[Path, str, str]]:
@@ -247,8 +284,21 @@ def read_ravdess(root: Path) -> Iterator[tuple[Path, str, str]]:
     ------
     path, label, actor
         Of each file; calm is kept.
+
+    Raises
+    ------
+    CorpusError
+        If a folder cannot be looked into, or a name has an emotion that RAVDESS has not.
     """
-    for path in sorted(root.rglob("*")):
+
+    def refuse(error: OSError) -> None:
+        raise CorpusError(
+            f"cannot look into {error.filename or root} ({error.strerror}), so a part of the corpus would be "
+            "missing; make the folder readable or move it out of the corpus"
+        ) from error
+
+    walked = os.walk(root, onerror=refuse)
+    for path in sorted(Path(place) / name for place, _, names in walked for name in names):
         if path.suffix.lower() in SUFFIXES and (match := _RAVDESS_NAME.fullmatch(path.stem)):
             label = _RAVDESS_EMOTIONS.get(match["emotion"])
             if label is None:

@@ -30,14 +30,28 @@ def sha256(data: bytes) -> str:
 
 def refuse_unwritable(path: Path) -> None:
     """Raise a UsageError, before hours of work, if a file could not be written at `path`."""
-    try:
-        if stat.S_ISDIR(path.stat().st_mode):
-            raise UsageError(f"cannot write {path}: it is a folder; give -o the name of a file")
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    _make_part(path).unlink()
+    with _refused_in_words(path):
+        _make_part(_final(path)).unlink()
+
+
+def refuse_unwritable_folder(path: Path) -> None:
+    """Raise a UsageError, before hours of work, if a folder, and those above it, could not be made at `path`."""
+    with _refused_in_words(path):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.stat()  # raises where links lead in a circle
+        final = Path(os.path.realpath(path))
+        above = (place for place in final.parents if os.path.exists(place))  # noqa: PTH110 - Path.exists may raise
+        place = next(above, final)
+        try:
+            trial = _make_part_folder(place / "trial")
+        except OSError as error:
+            reason = f"{place} takes no new folder ({error.strerror})"
+            raise UsageError(f"cannot write {path}: {reason}; choose another place with -o") from error
+        try:
+            for name in final.relative_to(place).parts:  # each may be longer than the file system takes
+                (trial / name).mkdir()
+        finally:
+            shutil.rmtree(trial, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -47,7 +61,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        The final name; what stands there is replaced.
+        The final name; what stands there is replaced. Where that is a link, the file behind it is.
 
     Yields
     ------
@@ -57,16 +71,18 @@ def replaced_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     UsageError
-        If nothing can be written beside `path`.
+        If nothing can be written there.
     """
     path = Path(path)
-    part = _make_part(path)
+    with _refused_in_words(path):
+        final = _final(path)
+        part = _make_part(final)
     try:
         yield part
         part.chmod(0o666 & ~_umask())
         with part.open("rb") as written:
             os.fsync(written.fileno())
-        part.replace(path)
+        part.replace(final)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -93,13 +109,11 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         If nothing can be written beside `path`, or a file is in its way.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"cannot write the folder {path}: a file of that name is in the way")
-    try:
+    with _refused_in_words(path):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"cannot write the folder {path}: a file of that name is in the way")
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
+        part = _make_part_folder(path)
     old = part.with_suffix(".old")
     try:
         yield part
@@ -107,31 +121,55 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         # Few systems replace a folder in one step: the old one steps aside, and comes back on failure.
         if path.exists():
             path.rename(old)
-        try:
-            part.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
+        part.rename(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
+        # Ctrl-C may have come between the two moves; the old one goes only when the new one is in its place.
+        if old.exists() and (part.exists() or not path.exists()):
+            _put_back(old, path)
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _put_back(old: Path, path: Path) -> None:
+    try:
+        old.rename(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; what stood there is now {old}") from error
+
+
+def _final(path: Path) -> Path:
+    """Find the regular file, be it there or not, that a path stands for: where it is a link, the one behind it."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    if stat.S_ISDIR(kind):
+        raise UsageError(f"cannot write {path}: it is a folder; give -o the name of a file")
+    if not stat.S_ISREG(kind):
+        raise UsageError(f"cannot write {path}: it is not a regular file; give -o the name of one")
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def _make_part(path: Path) -> Path:
     """Make an empty file beside `path`, under a name that has room for what mkstemp adds."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     os.close(handle)
     return Path(name)
 
 
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o")
+def _make_part_folder(path: Path) -> Path:
+    """Make an empty folder beside `path`, under a name that has room for what mkdtemp adds."""
+    return Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent))
+
+
+@contextlib.contextmanager
+def _refused_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
 
 
 def _umask() -> int:

@@ -17,7 +17,7 @@ from mercli.errors import CorpusError
 from mercli.evaluation import Scores
 from mercli.face.detect import kind_of
 from mercli.observer import Evidence
-from mercli.pipeline import Setup, observe_file, warm_up
+from mercli.pipeline import Setup, observe_file, start_worker
 from mercli.training import Posteriors, Table
 
 MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
@@ -60,10 +60,20 @@ def observe(
     CorpusError
         If no file is of use.
     """
-    warm_up(setup)
-    work = functools.partial(observe_file, setup=setup)
     found: list[Evidence] = [Evidence()] * len(corpus.examples)
-    for index, evidence in batch.run(work, [example.path for example in corpus.examples], jobs=jobs):
+    measured = batch.run(
+        functools.partial(observe_file, setup=setup),
+        [example.path for example in corpus.examples],
+        jobs=jobs,
+        limits=setup.limits,
+        prepare=functools.partial(start_worker, setup),
+        debug=setup.debug,
+    )
+    for index, outcome in measured:
+        if isinstance(outcome, batch.Lost):
+            evidence = Evidence(missing=(f"{outcome.status}: {outcome.reason}",))
+        else:
+            evidence = outcome
         found[index] = evidence
         on_file(evidence)
     useful, problems = [], {}

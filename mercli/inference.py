@@ -1,5 +1,6 @@
 """ONNX networks and classifiers, run on one thread from bytes that were checked before."""
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ class Network:
             output.name: output.shape for output in self._session.get_outputs()
         }
 
-    def run(self, values: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+    def run(self, values: NDArray[np.float32], output: str, width: int) -> NDArray[np.float32]:
         """Give one output for a batch.
 
         Parameters
@@ -63,14 +64,30 @@ class Network:
             The batch.
         output : str
             The name of the output wanted.
+        width : int
+            How many values it has to give for each of the batch, whatever the model says of itself.
 
         Returns
         -------
-        np.ndarray [shape=(n, ...)]
+        np.ndarray [shape=(n, width)]
             Its values.
+
+        Raises
+        ------
+        BundleError
+            If the model fails on the batch, or gives an output of another shape.
         """
-        (result,) = self._session.run([output], {self._input: values})
-        return np.asarray(result, np.float32)
+        try:
+            (result,) = self._session.run([output], {self._input: values})
+            given = np.asarray(result, np.float32)
+        except Exception as error:  # onnxruntime raises its own types, none of them public
+            raise BundleError(f"{self._what} cannot be run: {_first_line(error)}") from error
+        if given.shape != (len(values), width):
+            raise BundleError(
+                f"{self._what} gave {reprlib.repr(list(given.shape))} values for a batch of {len(values)}; "
+                f"{[len(values), width]} were expected: it is another model"
+            )
+        return given
 
 
 class Classifier:
@@ -104,7 +121,8 @@ class Classifier:
             raise BundleError(f"{what} does not give {len(own_classes)} probabilities; it is another model")
         if self._network.input_shape[1:] != [n_features]:
             raise BundleError(
-                f"{what} takes {self._network.input_shape[-1]} features; this bundle's are {n_features}"
+                f"{what} takes {reprlib.repr(self._network.input_shape[-1])} features; this bundle's are "
+                f"{n_features}"
             )
         self._what = what
         self._columns = [classes.index(name) for name in own_classes]
@@ -126,10 +144,10 @@ class Classifier:
         Raises
         ------
         BundleError
-            If the model gives what are no probabilities.
+            If the model fails, or gives what are no probabilities.
         """
         result = np.zeros((len(vectors), self._n_classes))
-        said = self._network.run(vectors.astype(np.float32), "probabilities")
+        said = self._network.run(vectors.astype(np.float32), "probabilities", len(self._columns))
         result[:, self._columns] = to_posteriors(said, self._what)
         return result
 
@@ -163,6 +181,43 @@ def to_posteriors(values: NDArray[np.float32], what: str) -> NDArray[np.float64]
     return result
 
 
+def parse(model: bytes, what: str) -> Any:
+    """Give an ONNX file's content as an ``onnx.ModelProto``.
+
+    Parameters
+    ----------
+    model : bytes
+        The ONNX file's content.
+    what : str
+        What it is, for error messages.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Nothing in it is checked.
+
+    Raises
+    ------
+    BundleError
+        If it is none.
+    """
+    import onnx  # costs more than to open a model, and few processes need it
+
+    try:
+        return onnx.ModelProto.FromString(model)
+    except Exception as error:  # protobuf's own type
+        raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
+
+
+def messages(message: Any) -> Iterator[Any]:
+    """Give a protobuf message, and every one within it: graphs, nodes, attributes, tensors and the rest."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from messages(part)
+
+
 def _refuse_outside_data(model: bytes, what: str) -> None:
     """Raise a BundleError if a tensor's values are in a file the model names: no hash covers that one.
 
@@ -170,24 +225,12 @@ def _refuse_outside_data(model: bytes, what: str) -> None:
     """
     if b"location" not in model:  # the key under which a tensor names its file
         return
-    import onnx
-
-    try:
-        parsed = onnx.ModelProto.FromString(model)
-    except Exception as error:  # protobuf's own type
-        raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
-    tensors = (part for part in _messages(parsed) if isinstance(part, onnx.TensorProto))
+    tensors = (part for part in messages(parse(model, what)) if part.DESCRIPTOR.name == "TensorProto")
     if any(tensor.external_data or tensor.data_location for tensor in tensors):
         raise BundleError(f"{what} keeps data in another file; the bundle is refused")
 
 
-def _messages(message: Any) -> Iterator[Any]:
-    yield message
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            for part in [value] if hasattr(value, "ListFields") else value:
-                yield from _messages(part)
-
-
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    """Give an error's first line; what a model's author wrote into it cannot steer a terminal."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

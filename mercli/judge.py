@@ -19,13 +19,16 @@ class Result:
     Parameters
     ----------
     status : str
-        ``"ok"``; ``"partial"``, an answer that rests on less than was wanted; ``"failed"``, no answer.
+        ``"ok"``; ``"partial"``, an answer that rests on less than was wanted; ``"failed"``, no answer;
+        ``"crashed"`` and ``"timeout"``, the worker did not live to give one.
     evidence : Evidence
         What was measured.
     fused, voice, face : np.ndarray or None
         Posteriors over the bundle's classes.
     error : str or None
         What was missing or went wrong.
+    passing : bool
+        Whether that may be gone the next time, because it does not lie in the file.
     """
 
     status: str
@@ -34,6 +37,7 @@ class Result:
     voice: NDArray[np.float64] | None = None
     face: NDArray[np.float64] | None = None
     error: str | None = None
+    passing: bool = False
 
 
 class Judge:

@@ -1,22 +1,25 @@
 """The one place that opens media: a file in, 16 kHz mono samples and timed grey frames out, in one pass."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import av
 import numpy as np
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from mercli.endings import counts_frames, lacks_bytes
 from mercli.errors import MediaError
-from mercli.picture import FramePicker, luma
+from mercli.picture import FramePicker, PixelLimit, luma
+from mercli.sound import Mono, mixed
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_RATE_HZ = 10.0
@@ -31,9 +34,9 @@ SUFFIXES = SOUNDFILE_SUFFIXES | {
 """What a walk through a folder takes for media; a file named outright is tried whatever its name."""
 
 _BLOCK = 1 << 12  # samples read from a sound file at a time: where it is damaged, a block is lost
+_NO_LENGTH = 1 << 62  # libsndfile's count of samples where a file has none is beyond this
 _SHORTFALL_S = 0.5  # a file may end this much before its header says without being called damaged
-_RATES_HZ = (1_000, 1_000_000)  # a header that states another sampling rate is damaged
-_ABSURD = 1e12  # no scale that anyone records at; the square of much more overflows
+_PADDING_S = 0.15  # what coders and containers add to a recording
 _FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,h264,hevc,ivf,loas,m4v,matroska,mjpeg,mov,mp3,mpeg,"
     "mpegts,mpegvideo,mxf,nut,obu,ogg,rm,tta,w64,wav,wtv,wv,yuv4mpegpipe"
@@ -41,7 +44,7 @@ _FORMATS = (
 """FFmpeg's formats that hold sound or video themselves: a playlist could make the reader wait for ever."""
 
 _GUESSED = frozenset({"aac", "ac3", "amr", "dts", "eac3", "loas", "mp3"})
-"""FFmpeg's formats whose duration is guessed from the bit rate."""
+"""FFmpeg's formats whose duration is guessed from the bit rate, but for an MP3 file that counts its frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,20 @@ class Clip:
     frame_rate_hz : float
         About how many frames a second to give. Frames that nothing else refers to are not even decoded
         where the file holds at least twice as many.
+    max_duration_s : float or None
+        A longer file is refused: at once if its header says so, else as soon as more than that was read.
+    max_pixels : int or None
+        Pictures of more pixels, width times height, are not decoded; FFmpeg counts with a width rounded up to a
+        multiple of 64.
 
     Raises
     ------
     MediaError
-        If the file cannot be opened as media.
+        If the file cannot be opened as media, or is too long; the latter while it is iterated, too.
 
     Examples
     --------
-    Iterate once; `duration_s` and `damage` are final afterwards::
+    Iterate once; `duration_s`, `damage` and `refusal` are final afterwards::
 
         with Clip(path) as clip:
             for piece in clip:
@@ -87,15 +95,29 @@ class Clip:
     """
 
     def __init__(
-        self, path: Path, *, sound: bool = True, picture: bool = True, frame_rate_hz: float = FRAME_RATE_HZ
+        self,
+        path: Path,
+        *,
+        sound: bool = True,
+        picture: bool = True,
+        frame_rate_hz: float = FRAME_RATE_HZ,
+        max_duration_s: float | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.damage: str | None = None
         self._frame_rate_hz = frame_rate_hz
+        self._max_duration_s = max_duration_s
         self._read_s = 0.0
+        self._n_samples = self._n_frames = 0
         _check_regular(self.path)
-        self._source: _Container | _SoundFile = _open(self.path)
-        self._ends_early = _lacks_bytes(self.path)
+        self._source: _Container | _SoundFile = _open(self.path, PixelLimit(max_pixels))
+        try:
+            self._check_duration(self._source.declared_s or 0.0, "it lasts")
+        except MediaError:
+            self._source.close()
+            raise
+        self._ends_early = lacks_bytes(self.path)
         self.has_sound = self._source.has_sound
         self.has_picture = self._source.has_picture
         self._sound = sound and self.has_sound
@@ -114,40 +136,68 @@ class Clip:
         """Give the duration the header states, or what was read if there is less or no such statement, or None."""
         return (None if self._ends_early else self._source.declared_s) or self._read_s or None
 
+    @property
+    def refusal(self) -> str | None:
+        """Say why none of its pictures was decoded, where they have too many pixels."""
+        return self._source.refusal if self._picture and not self._n_frames else None
+
     def __iter__(self) -> Iterator[Sound | Frame]:
         if not (self._sound or self._picture):
             return
         for piece in self._source.pieces(self._sound, self._picture, self._frame_rate_hz):
-            self._read_s = self._source.read_s
+            self._count(piece)
             yield piece
-        self._read_s = self._source.read_s
+        self._count(None)
         self.damage = self._find_damage()
+
+    def _count(self, piece: Sound | Frame | None) -> None:
+        self._read_s = self._source.read_s
+        if isinstance(piece, Sound):
+            self._n_samples += len(piece.samples)
+        elif piece:
+            self._n_frames += 1
+        # A clock that is set back again and again would make any file a short one.
+        picked_s = (self._n_frames - 2) / self._frame_rate_hz
+        self._check_duration(max(self._read_s, self._n_samples / SAMPLE_RATE_HZ, picked_s), "it lasts at least")
+
+    def _check_duration(self, duration_s: float, said: str) -> None:
+        limit_s = self._max_duration_s
+        if limit_s is not None and duration_s > limit_s + _PADDING_S:
+            raise MediaError(f"{said} {round(duration_s, 1):.10g} s, over --max-duration {limit_s:.10g}")
 
     def _find_damage(self) -> str | None:
         expected_s = self._source.expected_s or 0.0
         shortfall_s = expected_s - self._read_s
         self._ends_early |= shortfall_s > max(_SHORTFALL_S, 0.05 * expected_s)
         read = f"{self._read_s:.1f} s were read" + (f" of {expected_s:.1f} s" if shortfall_s > 0.05 else "")
-        if self._source.errors:
-            return f"damaged: {self._source.errors[0]}; {read}"
+        errors = self._source.errors
+        if errors.count:
+            return f"damaged: {errors}; {read}"
+        if self._n_frames and self._source.refusal:
+            return f"damaged: {self._source.refusal}; {read}"
         return f"the file ends early: {read}" if self._ends_early else None
+
+
+class _Errors:
+    """Keep the first thing that went wrong and count the others: a file may have one in every packet."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first = ""
+
+    def __str__(self) -> str:
+        return self._first + (f" (and {self.count - 1} more)" if self.count > 1 else "")
+
+    def add(self, what: str) -> None:
+        self._first = self._first or what
+        self.count += 1
 
 
 class _Container:
     """Read any container FFmpeg knows."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            # Absolute, because FFmpeg takes what stands before a colon in a bare name for a protocol.
-            self._container = av.open(
-                str(path.absolute()),
-                options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-                metadata_errors="replace",
-            )
-        except av.error.ArgumentError as error:
-            raise MediaError("not a media file that can be read (no format that holds sound or video)") from error
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"not a media file that can be read ({_reason(error)})") from error
+    def __init__(self, path: Path, limit: PixelLimit) -> None:
+        self._container = _open_container(path, limit.options)
         self._video = _choose([s for s in self._container.streams.video if _is_moving(s)])
         self._audio = _choose(self._container.streams.audio)
         if self._video is None and self._audio is None:
@@ -156,47 +206,72 @@ class _Container:
         self.has_sound = self._audio is not None
         self.has_picture = self._video is not None
         duration = self._container.duration
-        guessed = self._container.format.name in _GUESSED
+        name = self._container.format.name
+        guessed = name in _GUESSED and not (name == "mp3" and counts_frames(path))
         self.declared_s = duration / av.time_base if duration and duration > 0 and not guessed else None
         self.expected_s: float | None = None
         self.read_s = 0.0
-        self.errors: list[str] = []
+        self.errors = _Errors()
+        self._limit = limit
+        self.refusal = self._find_refusal(path)
         self._start_s = (self._container.start_time or 0) / av.time_base
 
     def close(self) -> None:
         self._container.close()
 
     def pieces(self, sound: bool, picture: bool, frame_rate_hz: float) -> Iterator[Sound | Frame]:
+        picture = picture and self.refusal is None
         streams = self._set_up([s for s in (picture and self._video, sound and self._audio) if s])
         self.expected_s = self._find_expected_s(streams)
-        mono = _Mono()
+        mono = Mono(SAMPLE_RATE_HZ)
         pick = FramePicker(self._video, frame_rate_hz)
         for packet in self._packets(streams):
+            error: Exception | None = None
             try:
                 for frame in packet.decode():
                     if frame.is_corrupt:
-                        self.errors.append("a frame is corrupt")
+                        self.errors.add("a frame is corrupt")
                     if not isinstance(frame, VideoFrame):
-                        yield from mono.convert(frame)
+                        yield from map(Sound, mono.convert(frame))
                     elif pick.takes(frame):
                         yield Frame(luma(frame, self._video), pick.time_s - self._start_s)
-            except (av.error.FFmpegError, ValueError) as error:
-                self.errors.append(f"a packet cannot be decoded ({_reason(error)})")
-                continue
-            if packet.pts is not None and packet.time_base is not None:
+            except (av.error.FFmpegError, ValueError) as caught:
+                error = caught
+            # Where only some frames are wanted, decoders may pass over what they refuse without a word.
+            refusal = self._limit.explain(self._video, error) if packet.stream is self._video else None
+            self.refusal = self.refusal or refusal
+            if error and not refusal:
+                self.errors.add(f"a packet cannot be decoded ({_reason(error)})")
+            elif packet.pts is not None and packet.time_base is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 self.read_s = max(self.read_s, float(end) - self._start_s)
-        yield from mono.flush()
+        yield from map(Sound, mono.flush())
+
+    def _find_refusal(self, path: Path) -> str | None:
+        """Say why the picture is not to be decoded, by the size that the file states."""
+        if self._video is None or self._video.codec_context is None or not self._limit.options:
+            return None
+        size = (self._video.codec_context.width, self._video.codec_context.height)
+        if not all(size):  # FFmpeg forgets a size that it refuses, unless it has no decoder that could
+            with (
+                contextlib.suppress(MediaError, IndexError, AttributeError),
+                _open_container(path, {"codec_whitelist": "none"}) as stated,
+            ):
+                context = stated.streams[self._video.index].codec_context
+                size = (context.width, context.height)
+        return self._limit.refuse(*size)
 
     def _set_up(self, streams: Sequence[VideoStream | AudioStream]) -> list[VideoStream | AudioStream]:
         """Prepare the decoders; leave out a stream that has none."""
         for stream in streams:
             if stream.codec_context is None:
                 kind = "picture" if stream is self._video else "sound"
-                self.errors.append(f"there is no decoder for its {kind}")
+                self.errors.add(f"there is no decoder for its {kind}")
             else:
                 # Workers fill the cores; decoder threads inside them would fight.
                 stream.codec_context.thread_count = 1
+                if stream is self._video:
+                    stream.codec_context.options = self._limit.options
         return [stream for stream in streams if stream.codec_context is not None]
 
     def _find_expected_s(self, streams: Sequence[VideoStream | AudioStream]) -> float | None:
@@ -213,9 +288,9 @@ class _Container:
             if streams:
                 yield from self._container.demux(streams)
         except (av.error.FFmpegError, OSError) as error:
-            self.errors.append(f"the file cannot be read on ({_reason(error)})")
+            self.errors.add(f"the file cannot be read on ({_reason(error)})")
         except IndexError:  # PyAV knows only the streams there were when it opened the file
-            self.errors.append("the file cannot be read on (another stream begins midway)")
+            self.errors.add("the file cannot be read on (another stream begins midway)")
 
 
 class _SoundFile:
@@ -223,6 +298,7 @@ class _SoundFile:
 
     has_sound = True
     has_picture = False
+    refusal = None
 
     def __init__(self, path: Path) -> None:
         import soundfile
@@ -232,9 +308,11 @@ class _SoundFile:
             self._file = soundfile.SoundFile(path)
         except (soundfile.LibsndfileError, UnicodeEncodeError) as error:
             raise MediaError(f"not a sound file that can be read ({_reason(error)})") from error
+        # Else its writer could not go back: libsndfile then reads nothing, or cannot tell the end from damage.
+        self.states_length = 0 < self._file.frames < _NO_LENGTH
         self.declared_s = self.expected_s = self._file.frames / self._file.samplerate or None
         self.read_s = 0.0
-        self.errors: list[str] = []
+        self.errors = _Errors()
 
     def close(self) -> None:
         self._file.close()
@@ -242,65 +320,65 @@ class _SoundFile:
     def pieces(self, sound: bool, picture: bool, frame_rate_hz: float) -> Iterator[Sound | Frame]:
         del sound, picture, frame_rate_hz  # there is only sound, and it is wanted
         rate, count = self._file.samplerate, 0
-        mono = _Mono()
+        mono = Mono(SAMPLE_RATE_HZ)
         try:
             while len(block := self._file.read(_BLOCK, dtype="float32", always_2d=True)):
-                frame = av.AudioFrame.from_ndarray(_mixed(block)[np.newaxis], format="fltp", layout="mono")
+                frame = av.AudioFrame.from_ndarray(mixed(block)[np.newaxis], format="fltp", layout="mono")
                 frame.sample_rate = rate
-                yield from mono.convert(frame)
+                yield from map(Sound, mono.convert(frame))
                 count += len(block)
                 self.read_s = count / rate
         except (self._error, ValueError) as error:
-            self.errors.append(f"the file cannot be read on ({_reason(error)})")
-        yield from mono.flush()
+            self.errors.add(f"the file cannot be read on ({_reason(error)})")
+        yield from map(Sound, mono.flush())
 
 
-class _Mono:
-    """Turn audio frames of any rate and layout into 16 kHz mono."""
-
-    def __init__(self) -> None:
-        self._resampler: AudioResampler | None = None
-        self._kind: tuple[str, str, int] | None = None
-
-    def convert(self, frame: av.AudioFrame) -> Iterator[Sound]:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:  # a stream may change its format midway
-            yield from self.flush()
-            if not _RATES_HZ[0] <= frame.sample_rate <= _RATES_HZ[1]:
-                raise ValueError(f"its sampling rate is {frame.sample_rate} Hz")
-            # FFmpeg's own mix to mono would be louder by the number of channels.
-            self._resampler = AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE_HZ)
-            self._kind = kind
-        assert self._resampler is not None
-        frame.pts = None  # gaps in the clock are no sound
-        yield from map(_sound, self._resampler.resample(frame))
-
-    def flush(self) -> Iterator[Sound]:
-        resampler, self._resampler, self._kind = self._resampler, None, None
-        # What could not be converted cannot be flushed: that was said before.
-        with contextlib.suppress(av.error.FFmpegError):
-            yield from map(_sound, resampler.resample(None) if resampler else ())
-
-
-def _open(path: Path) -> _Container | _SoundFile:
+def _open(path: Path, limit: PixelLimit) -> _Container | _SoundFile:
     if path.suffix.lower() in SOUNDFILE_SUFFIXES:
         try:
-            return _SoundFile(path)
+            file = _SoundFile(path)
+            if file.states_length:
+                return file
+            file.close()
         except MediaError:
             pass  # a codec libsndfile lacks, or a name that lies: FFmpeg looks at the content
-    return _Container(path)
+    return _Container(path, limit)
+
+
+def _open_container(path: Path, options: dict[str, str]) -> InputContainer:
+    try:
+        # Absolute, because FFmpeg takes what stands before a colon in a bare name for a protocol.
+        return av.open(
+            str(path.absolute()),
+            options={"format_whitelist": _FORMATS, "protocol_whitelist": "file", **options},
+            metadata_errors="replace",
+        )
+    except av.error.ArgumentError as error:
+        raise MediaError("not a media file that can be read (no format that holds sound or video)") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"not a media file that can be read ({_reason(error)})") from error
 
 
 def _check_regular(path: Path) -> None:
     try:
         if not path.exists():
             raise MediaError("no such file")
+        if path.is_dir():
+            _refuse_folder(path)
         if not path.is_file():
             raise MediaError("not a regular file")
         if path.stat().st_size == 0:
             raise MediaError("the file is empty")
     except OSError as error:
         raise MediaError(f"cannot be opened ({error.strerror})") from error
+
+
+def _refuse_folder(path: Path) -> NoReturn:
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        raise MediaError(f"is a folder that cannot be read ({error.strerror})") from error
+    raise MediaError("is a folder that cannot be read")
 
 
 def _is_moving(stream: VideoStream) -> bool:
@@ -312,31 +390,6 @@ def _choose(streams: Sequence[Any]) -> Any:
     return next((s for s in streams if s.codec_context is not None), next(iter(streams), None))
 
 
-def _lacks_bytes(path: Path) -> bool:
-    """Tell whether a WAV, AVI or AIFF file is shorter than it says; readers take what is there for the whole."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    if head[:4] not in (b"RIFF", b"FORM"):
-        return False
-    stated = int.from_bytes(head[4:], "little" if head[:4] == b"RIFF" else "big")
-    # A writer that could not go back left a placeholder, and some count the head of the file twice.
-    return stated < 0x7FFF_0000 and stated + len(head) - path.stat().st_size > 16
-
-
 def _reason(error: Exception) -> str:
     said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     return said.strip().rstrip(".") or type(error).__name__
-
-
-def _sound(frame: av.AudioFrame) -> Sound:
-    packed: NDArray[np.float32] = frame.to_ndarray().astype(np.float32, copy=False)
-    return Sound(_mixed(packed.reshape(-1, frame.layout.nb_channels)))
-
-
-def _mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the mean of the channels [n, n_channels], with 0 in place of what is no number or absurd."""
-    sound = np.abs(samples) < _ABSURD
-    if not sound.all():
-        samples = np.where(sound, samples, np.float32(0))
-    mixed: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
-    return mixed

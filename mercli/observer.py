@@ -1,5 +1,6 @@
 """What can be measured in one file: the only path from a file to features, for training and prediction alike."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
-from mercli.voice import voice_vector
+from mercli.voice import VoiceTrack
 from mercli.voice_spec import VoiceSpec
 
 
@@ -54,9 +55,19 @@ class Observer:
         Which to make.
     detector : Detector or None
         Finds faces; needed for the face.
+    max_duration_s, max_pixels : float or None, int or None
+        Limits of a file; see `Clip`.
     """
 
-    def __init__(self, bundle: Bundle, modalities: tuple[str, ...], detector: Detector | None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        modalities: tuple[str, ...],
+        detector: Detector | None,
+        *,
+        max_duration_s: float | None = None,
+        max_pixels: int | None = None,
+    ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
         if "voice" in modalities:
@@ -66,6 +77,8 @@ class Observer:
             self._face = bundle.face.spec
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
+        self._max_duration_s = max_duration_s
+        self._max_pixels = max_pixels
 
     def observe(self, path: Path) -> Evidence:
         """Measure one file.
@@ -83,45 +96,57 @@ class Observer:
         Raises
         ------
         MediaError
-            If it cannot be opened as media.
+            If it cannot be opened as media, is too long, or there is no room for its sound.
         """
-        track = None
+        face = self._follow_face()
+        with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
+            with Clip(
+                path,
+                sound=voice is not None,
+                picture=face is not None,
+                max_duration_s=self._max_duration_s,
+                max_pixels=self._max_pixels,
+            ) as clip:
+                for piece in clip:
+                    if isinstance(piece, Sound):
+                        if voice:
+                            voice.add(piece.samples)
+                    elif face:
+                        face.add(piece.luma)
+            return _describe(clip, voice, face)
+
+    def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:
-            track = FaceTrack(self._detector, self._network, self._face)
-        with Clip(path, sound=self._voice is not None, picture=track is not None) as clip:
-            blocks = []
-            for piece in clip:
-                if isinstance(piece, Sound):
-                    blocks.append(piece.samples)
-                elif track:
-                    track.add(piece.luma)
-            has_sound, has_picture = clip.has_sound, clip.has_picture
-            duration_s, damage = clip.duration_s, clip.damage
-        missing: list[str] = []
-        voice = face = None
-        if self._voice:
-            try:
-                if not has_sound:
-                    raise MissingModality("the file has no sound")
-                if not blocks:
-                    raise MissingModality("no sound could be decoded")
-                voice = voice_vector(np.concatenate(blocks), self._voice)
-            except MissingModality as reason:
-                missing.append(str(reason))
-        if track:
-            try:
-                if not has_picture:
-                    raise MissingModality("the file has no picture")
-                face = track.vector()
-            except MissingModality as reason:
-                missing.append(str(reason))
-        seen = track is not None and has_picture
-        return Evidence(
-            voice=voice,
-            face=face,
-            duration_s=duration_s,
-            n_frames=track.n_frames if track and seen else None,
-            n_face_frames=track.n_face_frames if track and seen else None,
-            missing=tuple(missing),
-            damage=damage,
-        )
+            return FaceTrack(self._detector, self._network, self._face)
+        return None
+
+
+def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> Evidence:
+    no_sound = None if clip.has_sound else "the file has no sound"
+    no_picture = clip.refusal if clip.has_picture else "the file has no picture"
+    missing: list[str] = []
+    seen = face if no_picture is None else None
+    return Evidence(
+        voice=_measure(voice, no_sound, missing),
+        face=_measure(face, no_picture, missing),
+        duration_s=clip.duration_s,
+        n_frames=seen.n_frames if seen else None,
+        n_face_frames=seen.n_face_frames if seen else None,
+        missing=tuple(missing),
+        damage=clip.damage,
+    )
+
+
+def _measure(
+    track: VoiceTrack | FaceTrack | None, absent: str | None, missing: list[str]
+) -> NDArray[np.float32] | None:
+    """Give the vector of a track that is wanted, or None and add what is missing."""
+    if track is None:
+        return None
+    try:
+        if absent:
+            raise MissingModality(absent)
+        return track.vector()
+    except MissingModality as reason:
+        missing.append(str(reason))
+        return None

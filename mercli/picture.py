@@ -3,6 +3,7 @@
 import math
 from typing import Literal
 
+import av
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 _FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 """What a viewer sees of studio luma, which goes from 16 to 235."""
+
+_PADDED = 64  # FFmpeg's decoders count the pixels of rows that are padded to a multiple of this
 
 
 class FramePicker:
@@ -54,6 +57,38 @@ class FramePicker:
     def _skip(self, which: Literal["DEFAULT", "NONREF"]) -> None:
         if self._decoder is not None:
             self._decoder.skip_frame = which
+
+
+class PixelLimit:
+    """Keep pictures of too many pixels from being decoded.
+
+    Parameters
+    ----------
+    max_pixels : int or None
+        Width times height that is still decoded; None for any.
+    """
+
+    def __init__(self, max_pixels: int | None) -> None:
+        self._max_pixels = max_pixels
+        self.options = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
+
+    def refuse(self, width: int, height: int) -> str | None:
+        """Say why a picture of this size is refused, or give None."""
+        over = self._max_pixels is not None and width * height > self._max_pixels
+        return self._say(width, height) if over else None
+
+    def explain(self, video: VideoStream, error: Exception | None) -> str | None:
+        """Say which size kept the last packet from being decoded, or give None if it was none."""
+        if self._max_pixels is None:
+            return None
+        width, height = video.codec_context.width, video.codec_context.height
+        if isinstance(error, av.error.ArgumentError) and not (width and height):
+            return f"a picture has no size, or one over --max-pixels {self._max_pixels}"
+        padded = -(-width // _PADDED) * _PADDED if error else width
+        return self._say(width, height) if padded * height > self._max_pixels else None
+
+    def _say(self, width: int, height: int) -> str:
+        return f"a picture of {width} x {height} pixels is over --max-pixels {self._max_pixels}"
 
 
 def luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:

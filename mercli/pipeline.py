@@ -1,19 +1,22 @@
 """One file in, one result out: what a worker does, and what it needs to start."""
 
 import functools
+import os
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mercli_kernels
 import mercli_models
 from mercli import bundle as bundles
 from mercli.bundle import Bundle
-from mercli.errors import BundleError, MediaError, UsageError
+from mercli.errors import BundleError, MediaError, MercliError, UsageError
 from mercli.face.detect import HAAR, open_detector
 from mercli.judge import Judge, Result
+from mercli.limits import Limits
 from mercli.observer import Evidence, Observer
+from mercli.soundness import check_sound
 
 MODALITIES = ("voice", "face")
 
@@ -32,6 +35,8 @@ class Setup:
         Which of `MODALITIES` to look at.
     detector : str
         ``"haar"`` or the path of a YuNet file.
+    limits : Limits
+        What a file may cost.
     debug : bool
         Whether to show where an unforeseen error came from.
     """
@@ -40,6 +45,7 @@ class Setup:
     digest: str
     modalities: tuple[str, ...]
     detector: str = HAAR
+    limits: Limits = field(default_factory=Limits)
     debug: bool = False
 
 
@@ -62,14 +68,24 @@ def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
     ------
     BundleError
         If it is refused.
+    UsageError
+        If the name is empty.
     """
+    if name is not None and not name.strip():
+        raise UsageError("--bundle is empty; give the folder that `mercli fit` wrote, or leave it out")
     shipped = mercli_models.path(name or mercli_models.DEFAULT)
-    folder = Path(name) if name and (Path(name).exists() or not shipped.is_dir()) else shipped
+    folder = Path(name) if name and (os.path.exists(name) or not shipped.is_dir()) else shipped  # noqa: PTH110
     return folder, bundles.load(folder)
 
 
 def make_setup(
-    folder: Path, bundle: Bundle, modalities: Sequence[str] | None, detector: str = HAAR, *, debug: bool = False
+    folder: Path,
+    bundle: Bundle,
+    modalities: Sequence[str] | None,
+    detector: str = HAAR,
+    *,
+    limits: Limits | None = None,
+    debug: bool = False,
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -83,6 +99,8 @@ def make_setup(
         The modalities asked for; None for all the bundle has.
     detector : str
         ``"haar"`` or the path of a YuNet file.
+    limits : Limits, optional
+        What a file may cost; without it the default limits.
     debug : bool
         Whether to show where an unforeseen error came from.
 
@@ -95,8 +113,6 @@ def make_setup(
     ------
     UsageError
         If a modality or the detector does not exist, or the bundle lacks the modality.
-    BundleError
-        If a part of the bundle does not fit the others.
     """
     wanted = bundle.modalities if modalities is None else tuple(dict.fromkeys(modalities))
     for name in wanted:
@@ -108,11 +124,32 @@ def make_setup(
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
     if "face" in wanted:
         open_detector(detector)
-    _check_fit(bundle)
     if "face" in wanted and detector != HAAR:
         detector = str(Path(detector).resolve())
     modalities = tuple(name for name in MODALITIES if name in wanted)
-    return Setup(str(folder.resolve()), bundle.digest, modalities, detector, debug)
+    return Setup(str(folder.resolve()), bundle.digest, modalities, detector, limits or Limits(), debug)
+
+
+def start_worker(setup: Setup, first: bool) -> None:
+    """Open the models in a worker before it is given a file.
+
+    Parameters
+    ----------
+    setup : Setup
+        What to open.
+    first : bool
+        Whether it is the first worker of a run: it compiles what all use, and checks what all trust.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is refused.
+    """
+    if first:
+        if "voice" in setup.modalities:
+            mercli_kernels.warm_up()
+        check_sound(bundles.load(Path(setup.bundle)))
+    _worker(setup)
 
 
 def observe_file(path: Path, setup: Setup) -> Evidence:
@@ -143,13 +180,9 @@ def predict_file(path: Path, setup: Setup) -> Result:
     try:
         return judge.judge(observer.observe(path))
     except Exception as error:
-        return Result("failed", Evidence(), error=_sentence(error, setup))
-
-
-def warm_up(setup: Setup) -> None:
-    """Compile what is compiled on first use, once, before workers start and all do it at once."""
-    if "voice" in setup.modalities:
-        mercli_kernels.warm_up()
+        # What is wrong with a file stays wrong with it; anything else may be gone the next time.
+        passing = not isinstance(error, MediaError)
+        return Result("failed", Evidence(), error=_sentence(error, setup), passing=passing)
 
 
 @functools.lru_cache(maxsize=1)
@@ -158,18 +191,22 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
     if bundle.digest != setup.digest:
         raise BundleError(f"bundle {setup.bundle} was changed while the run was going on")
     detector = open_detector(setup.detector) if "face" in setup.modalities else None
-    return Observer(bundle, setup.modalities, detector), Judge(bundle)
+    limits = setup.limits
+    observer = Observer(
+        bundle,
+        setup.modalities,
+        detector,
+        max_duration_s=limits.max_duration_s,
+        max_pixels=limits.max_pixels,
+    )
+    return observer, Judge(bundle)
 
 
 def _sentence(error: Exception, setup: Setup) -> str:
-    if isinstance(error, MediaError):
+    if isinstance(error, MercliError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
     if setup.debug:
         traceback.print_exception(error)
     return f"unforeseen error, please report it: {type(error).__name__}: {error}"
-
-
-def _check_fit(bundle: Bundle) -> None:
-    """Open every part once, so that a bundle that does not fit together is refused before any file is read."""
-    Judge(bundle)
-    Observer(bundle, bundle.modalities, None)

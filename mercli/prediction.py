@@ -1,26 +1,86 @@
-"""From files to the rows of a table: what `mercli predict` does."""
+"""From files to the rows of a journal: what `mercli predict` does."""
 
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import mercli
 from mercli import batch, tables
 from mercli.bundle import Bundle
-from mercli.face.detect import kind_of
+from mercli.face.detect import HAAR, kind_of
+from mercli.files import sha256
+from mercli.fingerprint import fingerprint
 from mercli.inputs import Input
+from mercli.journal import Journal, Origin
 from mercli.judge import Result
-from mercli.pipeline import Setup, predict_file, warm_up
-from mercli.tables import Row
+from mercli.observer import Evidence
+from mercli.pipeline import Setup, predict_file, start_worker
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Say what of a run is left to do.
+
+    Parameters
+    ----------
+    todo : tuple of Input
+        Files to read.
+    done : int
+        Files whose rows the journal holds.
+    stale : int
+        How many of `todo` have a row that no longer holds, because the file, the bundle, an option or mercli
+        changed, or because it was lost to a crash or a limit.
+    """
+
+    todo: tuple[Input, ...]
+    done: int
+    stale: int
+
+
+def plan(inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal) -> Plan:
+    """See which files an earlier run has done.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+        All files.
+    bundle : Bundle
+        The models.
+    setup : Setup
+        The same, for the workers.
+    journal : Journal
+        What the earlier run left.
+
+    Returns
+    -------
+    Plan
+        For `predict`.
+    """
+    recipe = _recipe(bundle, setup)
+    todo = tuple(
+        item
+        for item in inputs
+        if not (
+            journal.holds(item.name)
+            and journal.holds_good(item.name, _origin(fingerprint(item.path), recipe, setup))
+        )
+    )
+    return Plan(todo, len(inputs) - len(todo), sum(journal.holds(item.name) for item in todo))
 
 
 def predict(
     inputs: Sequence[Input],
     bundle: Bundle,
     setup: Setup,
+    journal: Journal,
     *,
     jobs: int,
     on_result: Callable[[Result], None] = lambda _: None,
-) -> list[Row]:
-    """Predict files.
+) -> None:
+    """Predict files; each row is in the journal before `on_result` is told of it.
 
     Parameters
     ----------
@@ -30,24 +90,55 @@ def predict(
         The models.
     setup : Setup
         The same, for the workers.
+    journal : Journal
+        Where the rows go.
     jobs : int
         Worker processes.
     on_result : callable
         Told of each result as it comes.
 
-    Returns
-    -------
-    list of dict
-        A row a file, in the order of `inputs` whatever `jobs` is; `mercli.tables.columns` names the cells.
+    Raises
+    ------
+    MercliError
+        If the journal cannot be written on, or no worker can start.
+    KeyboardInterrupt
+        When asked to end.
     """
-    label = _label(bundle, setup)
-    warm_up(setup)
-    work = functools.partial(predict_file, setup=setup)
-    rows: list[Row] = [{}] * len(inputs)
-    for index, result in batch.run(work, [item.path for item in inputs], jobs=jobs):
-        rows[index] = tables.row(inputs[index].name, result, bundle.classes, label)
+    label, recipe = _label(bundle, setup), _recipe(bundle, setup)
+    finished = batch.run(
+        functools.partial(_predict_one, setup=setup),
+        [item.path for item in inputs],
+        jobs=jobs,
+        limits=setup.limits,
+        prepare=functools.partial(start_worker, setup),
+        debug=setup.debug,
+    )
+    for index, outcome in finished:
+        if isinstance(outcome, batch.Lost):
+            seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
+        else:
+            seen, result = outcome
+        name = inputs[index].name
+        journal.append(name, _origin(seen, recipe, setup), tables.row(name, result, bundle.classes, label))
         on_result(result)
-    return rows
+
+
+def _predict_one(path: Path, setup: Setup) -> tuple[str | None, Result]:
+    seen = fingerprint(path)  # before it is read: what changes meanwhile is then read again
+    result = predict_file(path, setup)
+    return None if result.passing else seen, result
+
+
+def _origin(seen: str | None, recipe: str, setup: Setup) -> Origin:
+    return Origin(seen, recipe, (setup.limits.max_duration_s, setup.limits.max_pixels))
+
+
+def _recipe(bundle: Bundle, setup: Setup) -> str:
+    detector = setup.detector
+    if detector != HAAR and "face" in setup.modalities:
+        detector = sha256(Path(detector).read_bytes())
+    parts = [mercli.__version__, bundle.digest, setup.modalities, detector]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _label(bundle: Bundle, setup: Setup) -> str:

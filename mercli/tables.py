@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mercli.errors import UsageError
 from mercli.files import replaced_file
 from mercli.judge import Result
+from mercli.spreadsheet import is_formula
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -132,10 +133,22 @@ def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:
 
 
 def write_csv(file: IO[str], rows: Iterable[Row], schema: Mapping[str, type]) -> None:
-    """Write a table as CSV to an open text file; a missing value is an empty cell."""
+    """Write a table as CSV to an open text file.
+
+    A missing value is an empty cell. A text that a spreadsheet would take for a formula begins with an apostrophe,
+    and a carriage return, which readers of CSV take for the end of a line, is a blank.
+    """
     writer = csv.DictWriter(file, list(schema), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for line in rows:
+        writer.writerow({name: _inert(value) for name, value in line.items()})
+
+
+def _inert(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r", " ")
+    return f"'{text}" if is_formula(text) else text
 
 
 def _write_csv(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:

@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from mercli.media import SAMPLE_RATE_HZ
+
+_SHORTEST_WINDOW = 20  # samples: mercli_kernels has features of no shorter one
+
 
 @dataclass(frozen=True, slots=True)
 class VoiceSpec:
@@ -34,6 +38,8 @@ class VoiceSpec:
             value = getattr(spec, name)
             if type(value) not in (int, float) or not 0.001 <= value <= 60:
                 raise ValueError(f"{name} {value!r} is no span of 0.001 to 60 s")
+        if round(spec.window_s * SAMPLE_RATE_HZ) < _SHORTEST_WINDOW:
+            raise ValueError(f"window_s {spec.window_s!r} is shorter than {_SHORTEST_WINDOW} samples")
         return spec
 
     def to_json(self) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """Labelled corpora: what names and manifests mean, and speakers who are never on both sides."""
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -90,6 +94,32 @@ class TestRavdessNames:
         paths = [example.path for example in load(ravdess).examples]
         assert paths == sorted(paths)
 
+    def test_links_that_lead_in_circles_are_not_followed(self, ravdess):
+        for name in ("one", "two", "Actor_11/three"):
+            (ravdess / name).symlink_to(ravdess)
+        assert len(load(ravdess).examples) == 16
+
+    @pytest.mark.parametrize("mode", [0o333, 0])
+    def test_a_folder_that_cannot_be_looked_into_is_named_rather_than_left_out(self, mode):
+        if not hasattr(os, "setuid"):
+            pytest.skip("this system has no such rights")
+        code = (
+            "import os, pathlib, sys; from mercli.corpora import load; from mercli.errors import CorpusError\n"
+            "os.geteuid() or os.setuid(65534)\n"
+            "try: load(pathlib.Path(sys.argv[1]))\n"
+            "except CorpusError as error: print(error)"
+        )
+        names = [f"Actor_{who}/03-01-{kind:02d}-01-02-01-{who}.wav" for who in (11, 12, 13) for kind in (3, 4)]
+        with tempfile.TemporaryDirectory() as name:
+            root = touch(Path(name), *names)
+            root.chmod(0o755)
+            (root / "Actor_13").chmod(mode)
+            done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=True)
+        assert done.stdout == (
+            f"cannot look into {root / 'Actor_13'} (Permission denied), so a part of the corpus would be missing; "
+            "make the folder readable or move it out of the corpus\n"
+        )
+
 
 class TestManifests:
     def test_one_in_the_folder_is_found(self, clips):
@@ -122,6 +152,19 @@ class TestManifests:
     def test_a_byte_order_mark_does_no_harm(self, clips):
         write_manifest(clips / "manifest.csv", encoding="utf-8-sig")
         assert found(load(clips)) == FOUR
+
+    def test_blanks_around_the_names_of_columns_do_no_harm(self, clips):
+        write_manifest(clips / "manifest.csv", header=" file , label,\tspeaker ")
+        assert found(load(clips)) == FOUR
+
+    @pytest.mark.parametrize("separator", [";", "\t", "|", " ; ", " "])
+    @pytest.mark.parametrize("columns", [corpora.MANIFEST_COLUMNS, ('"n"', '"speaker"', '"file"', '"label"')])
+    def test_another_separator_than_commas_is_said(self, clips, separator, columns):
+        rows = [row.replace(",", separator) for row in ROWS]
+        path = write_manifest(clips / "manifest.csv", rows, header=separator.join(columns))
+        with pytest.raises(CorpusError, match="separated otherwise than by commas; save it as CSV with") as caught:
+            load(clips)
+        assert str(path) in str(caught.value)
 
     def test_other_columns_and_empty_lines_do_no_harm(self, clips):
         rows = [f"1,{row},note" for row in ROWS]
@@ -172,6 +215,23 @@ class TestManifests:
         ):
             load(clips)
 
+    def test_one_that_is_too_large_for_a_list_is_refused_without_being_read(self, clips):
+        os.truncate(write_manifest(clips / "manifest.csv"), 1 << 40)
+        with pytest.raises(
+            CorpusError, match=r"manifest .*manifest\.csv is over 64 MB, so it is no list of files"
+        ):
+            load(clips)
+
+    @pytest.mark.parametrize("name", ["d.wav", "manifest.csv", ".", "/dev/zero", "loop", "x" * 300])
+    def test_anything_else_given_as_one_is_refused_in_a_sentence_with_its_name(self, clips, name):
+        (clips / "d.wav").write_bytes(bytes(range(256)) * 4096)
+        (clips / "manifest.csv").write_bytes(b"RIFF\0\0\0\0WAVE" * 1000)
+        (clips / "loop").symlink_to("loop")
+        with pytest.raises(CorpusError, match=r"manifest ") as caught:
+            load(clips, manifest=clips / name)
+        assert str(clips / name) in str(caught.value)
+        assert len(str(caught.value)) < 600
+
     def test_one_that_is_not_there_is_named(self, clips):
         with pytest.raises(CorpusError, match=r"cannot read the manifest .*gone\.csv: No such file"):
             load(clips, manifest=clips / "gone.csv")
@@ -190,6 +250,27 @@ class TestWhatIsRefused:
     def test_a_corpus_that_is_not_there(self, tmp_path):
         with pytest.raises(UsageError, match=r"no such corpus: .*nowhere"):
             load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("name", ["x" * 300, "loop", "clips/a.wav/b"])
+    def test_a_corpus_that_there_cannot_be(self, clips, name):
+        (clips.parent / "loop").symlink_to("loop")
+        with pytest.raises((UsageError, CorpusError), match=rf"(no such corpus:|cannot read) .*{name}"):
+            load(clips.parent / name)
+
+    @pytest.mark.parametrize("name", ["pipe", "device"])
+    def test_a_corpus_that_is_neither_a_folder_nor_a_file(self, clips, name):
+        """Rather than to train on the folder around it."""
+        write_manifest(clips / "manifest.csv")
+        os.mkfifo(clips / "pipe")
+        (clips / "device").symlink_to("/dev/null")
+        with pytest.raises(UsageError, match=rf"{name} is no corpus: give a folder, or a manifest"):
+            load(clips / name)
+
+    @pytest.mark.parametrize("classes", [(), []])
+    def test_no_class_at_all(self, clips, classes):
+        write_manifest(clips / "manifest.csv")
+        with pytest.raises(UsageError, match="no class is given; there are angry, disgust"):
+            load(clips, classes=classes)
 
     def test_a_class_that_does_not_exist(self, clips):
         with pytest.raises(UsageError, match="no class 'bored'; there are angry, disgust"):

@@ -1,5 +1,8 @@
 """Where the face is, what a network sees of it, and what a clip's face becomes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper
+from synthetic import FACE_PX, front_end
 
-from mercli.errors import MissingModality, UsageError
+from mercli.errors import BundleError, MissingModality, UsageError
 from mercli.face.box import Box, crop
 from mercli.face.detect import HAAR, Haar, YuNet, open_detector
 from mercli.face.follow import DETECTION_PX, PATIENCE, STRIDE, Follower
 from mercli.face.spec import FaceSpec, pool
-from mercli.face.track import FaceTrack
+from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.sample import draw_portrait
 
 Picture = NDArray[np.uint8]
@@ -109,7 +114,7 @@ def test_haar_finds_a_drawn_face_and_none_on_a_wall() -> None:
     assert Haar().detect(wall()) == []
 
 
-@pytest.mark.parametrize("name", ["yunet", "no/such/file.onnx", "", "."])
+@pytest.mark.parametrize("name", ["yunet", "no/such/file.onnx", "", ".", os.devnull])
 def test_an_unknown_detector_is_refused_with_what_there_is(name: str) -> None:
     with pytest.raises(UsageError, match=r"haar.*YuNet"):
         open_detector(name)
@@ -120,6 +125,52 @@ def test_a_file_that_is_no_yunet_is_refused(tmp_path: Path, content: bytes) -> N
     (tmp_path / "a.onnx").write_bytes(content)
     with pytest.raises(UsageError, match="not a YuNet"):
         open_detector(str(tmp_path / "a.onnx"))
+
+
+def test_a_pipe_is_no_detector_and_is_not_waited_on(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match=r"haar.*YuNet"):
+        open_detector(str(tmp_path / "a.onnx"))
+
+
+def test_a_detector_too_large_to_be_one_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.onnx").open("wb") as file:
+        file.truncate(1 << 40)  # a hole, on most file systems
+    with pytest.raises(UsageError, match=r"a.onnx is not a YuNet face detector: it is over 64 MB"):
+        open_detector(str(tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
+def test_a_detector_of_a_name_that_is_too_long_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"cannot read the face detector .*: File name too long"):
+        open_detector(name)
+
+
+def test_opencv_adds_nothing_to_the_sentence_about_a_bad_detector(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Frobnicate", ["x"], ["y"]), helper.make_node("Conv", ["y", "y"], ["z"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 320, 320]) for name in ("x", "z")]
+    model = helper.make_model(helper.make_graph(nodes, "graph", ends[:1], ends[1:]))
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    said = []
+    for call in ("from mercli.face.detect import YuNet as read", "from cv2.dnn import readNetFromONNX as read"):
+        code = f"{call}\ntry: read({{}}('a.onnx'))\nexcept Exception as error: print(type(error).__name__)"
+        kind = "__import__('pathlib').Path" if "YuNet" in call else "str"
+        command = [sys.executable, "-c", code.format(kind)]
+        said.append(subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True))
+    assert (said[0].stdout, said[0].stderr) == ("UsageError\n", "")
+    assert "[ERROR" in said[1].stderr  # what OpenCV has to say
+
+
+def test_opencv_may_speak_again_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"no network")
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        with pytest.raises(UsageError):
+            open_detector(str(tmp_path / "a.onnx"))
+        assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_ERROR
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 @pytest.mark.data
@@ -277,6 +328,85 @@ def test_pooling_gives_mean_deviation_and_upper_tail_of_each_class() -> None:
 
 def test_one_frame_pools_to_itself_without_deviation() -> None:
     assert pool(np.array([[0.2, 0.8]], np.float32)) == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
+
+
+# The network
+
+
+def network_of(after: str) -> FaceNetwork:
+    """The untrained network, with another operation at its end."""
+    face = front_end().face
+    assert face is not None
+    model = ModelProto.FromString(face.network)
+    model.graph.node[-1].op_type = after
+    return FaceNetwork(model.SerializeToString(), face.spec)
+
+
+CROPS = np.random.default_rng(0).integers(0, 256, (5, FACE_PX, FACE_PX), dtype=np.uint8)
+
+
+def test_a_network_scores_each_crop_whatever_is_scored_with_it() -> None:
+    network = network_of("Softmax")
+    said = network.posteriors(CROPS)
+    assert said.shape == (5, 7)
+    assert said.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    for i in range(5):
+        assert network.posteriors(CROPS[i : i + 1])[0] == pytest.approx(said[i], abs=1e-6)
+
+
+@pytest.mark.parametrize("after", ["Log", "Neg", "Identity"])
+def test_what_are_no_probabilities_of_a_face_is_no_answer(after: str) -> None:
+    with pytest.raises(BundleError, match="the face network gave a clip no probabilities"):
+        network_of(after).posteriors(CROPS)
+
+
+def test_a_network_that_gives_another_number_of_rows_is_refused() -> None:
+    face = front_end().face
+    assert face is not None
+    model = ModelProto.FromString(face.network)
+    model.graph.node[-1].output[0] = "all"
+    model.graph.node.append(helper.make_node("ReduceMax", ["all", "axis"], ["posteriors"], keepdims=1))
+    model.graph.initializer.append(helper.make_tensor("axis", TensorProto.INT64, [1], [0]))
+    network = FaceNetwork(model.SerializeToString(), face.spec)
+    network.posteriors(CROPS[:1])
+    with pytest.raises(BundleError, match=r"gave \[1, 7\] values for a batch of 5; \[5, 7\] were expected"):
+        network.posteriors(CROPS)
+
+
+@pytest.mark.parametrize("side", [FACE_PX - 1, FACE_PX + 1])
+def test_a_network_that_cannot_be_run_says_so_in_one_line(side: int) -> None:
+    with pytest.raises(BundleError, match="the face network cannot be run: ") as caught:
+        network_of("Softmax").posteriors(np.zeros((1, side, side), np.uint8))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"classes": []},
+        {"classes": "hapy"},
+        {"classes": {"happy": 1, "sad": 2}},
+        {"classes": ["happy", "happy"]},
+        {"classes": ["happy", 1]},
+        {"classes": ["happy"], "input_px": 7},
+        {"classes": ["happy"], "input_px": 1025},
+        {"classes": ["happy"], "input_px": True},
+        {"classes": ["happy"], "input_px": 48.0},
+        {"classes": ["happy"], "detector": None},
+        {"classes": ["happy"], "extra": 1},
+    ],
+)
+def test_a_specification_that_makes_no_sense_is_refused(data: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        FaceSpec.from_json(data)
+
+
+def test_a_specification_is_read_as_it_was_written() -> None:
+    spec = FaceSpec(("angry", "bored"), 64, "yunet")
+    assert FaceSpec.from_json(spec.to_json()) == spec
+
+
+# The track
 
 
 class Brightness:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from onnx import TensorProto, helper, numpy_helper
 from synthetic import THREE, classifier, clouds, front_end, small_bundle
 
 from mercli.bundle import Bundle, FacePart, VoicePart
@@ -133,6 +134,25 @@ def test_what_rounding_left_below_zero_counts_as_zero():
 def test_what_are_no_probabilities_is_refused(values):
     with pytest.raises(BundleError, match="the model gave a clip no probabilities"):
         to_posteriors(np.array([[0.5, 0.5], values], np.float32), "the model")
+
+
+@pytest.mark.parametrize(("columns", "times", "shape"), [(3, 2, r"\[6, 3\]"), (5, 1, r"\[3, 5\]")])
+def test_a_classifier_that_gives_another_number_of_answers_than_it_says_is_refused(columns, times, shape):
+    nodes = [
+        helper.make_node("Compress", ["x", "which"], ["y"], axis=1),
+        helper.make_node("Softmax", ["y"], ["z"]),
+        helper.make_node("Concat", ["z"] * times, ["probabilities"], axis=0),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
+        for name, width in (("x", 8), ("probabilities", 3))
+    ]
+    which = numpy_helper.from_array(np.arange(8) < columns, "which")
+    graph = helper.make_graph(nodes, "graph", ends[:1], ends[1:], [which])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    said = Classifier(model.SerializeToString(), THREE, THREE, 8, "the model")
+    with pytest.raises(BundleError, match=f"the model gave {shape} values for a batch of 3"):
+        said.posteriors(np.zeros((3, 8), np.float32))
 
 
 def test_frames_scored_with_nothing_but_zeros_give_no_answer():

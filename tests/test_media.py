@@ -455,8 +455,6 @@ def test_a_file_that_is_no_media_is_refused_with_a_reason(
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         Clip(tmp_path / "absent.mp4")
-    with pytest.raises(MediaError, match="not a regular file"):
-        Clip(tmp_path)
     os.mkfifo(tmp_path / "pipe.mp4")  # opening it would wait for ever
     with pytest.raises(MediaError, match="not a regular file"):
         Clip(tmp_path / "pipe.mp4")
@@ -547,8 +545,6 @@ def test_a_file_cut_short_is_called_so(
     path = tmp_path / f"a{suffix}"
     path.write_bytes(to_damage[suffix][: int(share * len(to_damage[suffix]))])
     said = read_damaged(path)
-    if suffix == ".ogg":
-        return  # its pages carry their own clock: a shorter file is a whole one
     assert said is not None
     assert said.startswith(("damaged: ", "the file ends early: ", "not a "))
 

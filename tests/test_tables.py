@@ -42,7 +42,7 @@ def rows() -> list[Row]:
     )
     blank = Result("failed", Evidence(duration_s=2.0, n_frames=20, n_face_frames=0), error='odd, "quoted"\nreason')
     broken = Result("failed", Evidence(), error="not a media file that can be read")
-    names = ("day 1/ü.mp4", "two\nlines, and a comma.wav", "=1+1.mp4", "last.mp4")
+    names = ("day 1/ü.mp4", "two\nlines, and a comma.wav", "1+1.mp4", "last.mp4")
     return [
         row(name, result, FER2013, "mercli-base@0123456789ab")
         for name, result in zip(names, (both, heard, blank, broken), strict=True)
@@ -124,6 +124,22 @@ def test_csv_has_one_header_unix_line_ends_and_empty_cells_for_missing_values(tm
 def test_csv_reads_back_as_what_was_written(tmp_path: Path, ending: str) -> None:
     write(tmp_path / f"out{ending}", rows(), SCHEMA)
     assert [typed(cells) for cells in read_csv(tmp_path / f"out{ending}")] == rows()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\ta", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20a"])
+def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe_in_csv_only(
+    tmp_path: Path, text: str
+) -> None:
+    table = [dict(rows()[0], error=text)]
+    write(tmp_path / "out.csv", table, SCHEMA)
+    assert read_csv(tmp_path / "out.csv")[0]["error"] == f"'{text}"
+    write(tmp_path / "out.jsonl", table, SCHEMA)
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["error"] == text
+
+
+def test_a_carriage_return_does_not_break_a_line_of_csv(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv", [dict(rows()[0], error="a\rb")], SCHEMA)
+    assert [cells["error"] for cells in read_csv(tmp_path / "out.csv")] == ["a b"]
 
 
 def test_csv_to_an_open_file_is_the_same(tmp_path: Path) -> None:

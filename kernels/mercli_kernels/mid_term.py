@@ -1,6 +1,6 @@
 """Deltas of frame features, and their statistics over mid-term windows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,31 @@ def deltas(features: ArrayLike) -> NDArray[np.float64]:
     steps = np.zeros_like(table)
     np.subtract(table[1:], table[:-1], out=steps[1:])
     return steps
+
+
+def delta_stream(tables: Iterable[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
+    """Compute the rows of `deltas` for features that come in tables.
+
+    Parameters
+    ----------
+    tables : iterable of np.ndarray [shape=(n_frames, n)]
+        The features, cut anywhere; each of at least one frame.
+
+    Yields
+    ------
+    np.ndarray [shape=(n_frames, n)]
+        The steps of each table, the first from the last frame of the table before.
+
+    Examples
+    --------
+    >>> from mercli_kernels import delta_stream
+    >>> [table.tolist() for table in delta_stream([[[1.0], [4.0]], [[2.0]]])]
+    [[[0.0], [3.0]], [[-2.0]]]
+    """
+    last: NDArray[np.float64] | None = None
+    for table in tables:
+        yield deltas(table) if last is None else deltas(np.concatenate((last, table)))[1:]
+        last = np.array(table[-1:])
 
 
 def delta_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -91,6 +116,56 @@ def mid_term_statistics(features: ArrayLike, *, window_frames: int, hop_frames: 
     statistics = np.zeros((-(-n_frames // hop_frames), 2 * n))
     _mid_term(table, window_frames, hop_frames, statistics)
     return statistics
+
+
+def mid_term_stream(
+    tables: Iterable[NDArray[np.float64]], *, window_frames: int, hop_frames: int
+) -> Iterator[NDArray[np.float64]]:
+    """Compute the rows of `mid_term_statistics` for features that come in tables.
+
+    Parameters
+    ----------
+    tables : iterable of np.ndarray [shape=(n_frames, n)]
+        The features, cut anywhere.
+    window_frames, hop_frames : int
+        As for `mid_term_statistics`.
+
+    Yields
+    ------
+    np.ndarray [shape=(n_mid, 2 * n)]
+        The rows of the windows that a table completes, where there are any; at the end, of those cut short.
+
+    Raises
+    ------
+    ValueError
+        As `mid_term_statistics` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mercli_kernels import mid_term_stream
+    >>> tables = [np.array([[1.0], [3.0], [5.0]]), np.array([[7.0], [9.0]])]
+    >>> [table.tolist() for table in mid_term_stream(tables, window_frames=2, hop_frames=2)]
+    [[[2.0, 1.0]], [[6.0, 1.0]], [[9.0, 0.0]]]
+    """
+    window_frames = _check_count("window_frames", window_frames)
+    hop_frames = _check_count("hop_frames", hop_frames)
+    rest: NDArray[np.float64] | None = None
+    gap = 0  # frames to come that lie between two windows
+    for table in tables:
+        features = _check_features(table[gap:])
+        gap = max(0, gap - len(table))
+        if rest is not None:
+            features = np.concatenate((rest, features))
+        n_whole = max(0, 1 + (len(features) - window_frames) // hop_frames)
+        if n_whole:
+            statistics = np.zeros((n_whole, 2 * features.shape[1]))
+            _mid_term(features, window_frames, hop_frames, statistics)
+            yield statistics
+        gap += max(0, n_whole * hop_frames - len(features))
+        rest = features[n_whole * hop_frames :]
+    if rest is not None and len(rest):
+        yield mid_term_statistics(rest, window_frames=window_frames, hop_frames=hop_frames)
 
 
 def statistic_names(names: Sequence[str]) -> tuple[str, ...]:

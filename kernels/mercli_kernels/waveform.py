@@ -1,6 +1,7 @@
 """Samples: their check and level, and the features read from the waveform itself."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,36 +21,96 @@ _SMALLEST_PEAK = float(np.finfo(np.float64).tiny)
 _LARGEST_PEAK = 1e300
 
 
-class Signal(NamedTuple):
-    """Samples, with the offset to subtract from them and the gain that then makes their peak 1."""
+class Level(NamedTuple):
+    """The offset to subtract from samples, and the gain that then makes their peak 1."""
 
-    samples: NDArray[np.float32] | NDArray[np.float64]
     offset: float
     gain: float
 
 
-def check_signal(samples: ArrayLike) -> Signal:
-    """Check that samples are one channel of finite floats, and measure their level.
+class Signal(NamedTuple):
+    """Samples with their level."""
+
+    samples: NDArray[np.float32] | NDArray[np.float64]
+    level: Level
+
+
+def measure_level(blocks: Iterable[ArrayLike]) -> Level:
+    """Measure the level of a signal that comes in blocks.
 
     ``offset = mean(x)``, ``gain = 1 / max|x - offset|``. A signal that is constant but for rounding is
     silence: its gain is 0.
 
     Parameters
     ----------
+    blocks : iterable of array_like [shape=(n,)]
+        float32 or float64, finite, none beyond 1e300; of any lengths.
+
+    Returns
+    -------
+    Level
+        The offset in the unit of the samples, the gain in its inverse.
+
+    Raises
+    ------
+    ValueError
+        If a block has another shape or dtype, or its samples are not all finite or too large to be summed.
+
+    Examples
+    --------
+    >>> from mercli_kernels import measure_level
+    >>> measure_level([[1.0, 2.0], [3.0]])
+    Level(offset=2.0, gain=1.0)
+    """
+    low, high, total, size = math.inf, -math.inf, 0.0, 0
+    for block in blocks:
+        array = _check_samples(block)
+        if not array.size:
+            continue
+        block_low, block_high = _extremes(array)
+        low, high = min(low, block_low), max(high, block_high)
+        if max(-low, high) > _LARGEST_PEAK:
+            raise ValueError(
+                f"samples must lie within {_LARGEST_PEAK}; found {max(-low, high)}. Scale them first."
+            )
+        total += float(array.sum(dtype=np.float64))
+        size += array.size
+    return _level(low, high, total / size) if size else Level(0.0, 0.0)
+
+
+def check_signal(samples: ArrayLike, level: Level | None = None) -> Signal:
+    """Check that samples are one channel of finite floats, and measure their level if it is not given.
+
+    Parameters
+    ----------
     samples : array_like [shape=(n,)]
         float32 or float64, any range.
+    level : Level, optional
+        That of the whole signal which the samples are a part of.
 
     Returns
     -------
     Signal
-        The same samples (scaled, if they are so large that their sum would overflow), the offset in their
-        unit and the gain in its inverse.
+        The same samples (scaled, if they are so large that their sum would overflow) and their level.
 
     Raises
     ------
     ValueError
         If the samples have another shape or dtype, or are not all finite.
     """
+    array = _check_samples(samples)
+    if array.size == 0:
+        return Signal(array, level or Level(0.0, 0.0))
+    low, high = _extremes(array)
+    if level is not None:
+        return Signal(array, level)
+    largest = max(-low, high)
+    if largest > _LARGEST_PEAK:
+        return check_signal(array / largest)
+    return Signal(array, _level(low, high, float(array.mean(dtype=np.float64))))
+
+
+def _check_samples(samples: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
     array = np.asarray(samples)
     if array.ndim != 1:
         raise ValueError(
@@ -61,20 +122,23 @@ def check_signal(samples: ArrayLike) -> Signal:
             f"samples must be float32 or float64; found {array.dtype}. "
             "Divide whole numbers by their full scale first."
         )
-    if array.size == 0:
-        return Signal(array, 0.0, 0.0)
+    return array
+
+
+def _extremes(array: NDArray[np.float32] | NDArray[np.float64]) -> tuple[float, float]:
     # A NaN anywhere makes both extremes NaN.
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         bad = np.flatnonzero(~np.isfinite(array))
         raise ValueError(f"samples must be finite; found {bad.size} NaN or infinite, the first at index {bad[0]}.")
+    return low, high
+
+
+def _level(low: float, high: float, offset: float) -> Level:
     largest = max(-low, high)
-    if largest > _LARGEST_PEAK:
-        return check_signal(array / largest)
-    offset = float(array.mean(dtype=np.float64))
     peak = max(high - offset, offset - low)
     silent = peak < _SMALLEST_PEAK or peak <= _ROUNDING * largest
-    return Signal(array, offset, 0.0 if silent else 1.0 / peak)
+    return Level(offset, 0.0 if silent else 1.0 / peak)
 
 
 def levelled(signal: Signal, start: int, stop: int) -> NDArray[np.float64]:
@@ -93,7 +157,7 @@ def levelled(signal: Signal, start: int, stop: int) -> NDArray[np.float64]:
         ``(x - offset) * gain``, and 0 where that is only rounding.
     """
     cut = signal.samples[start:stop].astype(np.float64)
-    _apply_level(cut, signal.offset, signal.gain)
+    _apply_level(cut, float(signal.level.offset), float(signal.level.gain))
     return cut
 
 

@@ -1,12 +1,15 @@
 """The command line: one file a command; each parses, calls one library function and prints."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from mercli import __version__
+from mercli.cli import streams
 from mercli.cli.demo import demo
 from mercli.cli.fit import fit
+from mercli.cli.guard import FAILED
 from mercli.cli.predict import predict
 
 app = typer.Typer(
@@ -38,4 +41,13 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    streams.secure()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        streams.abandon_stdout()
+        typer.echo(f"mercli: cannot write the output: {error.strerror}", err=True)
+        raise SystemExit(FAILED) from None

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli.guard import guarded
-from mercli.cli.options import Debug, Detector, Jobs, Modalities, Quiet, split_commas
+from mercli.cli.options import (
+    Debug,
+    Detector,
+    Jobs,
+    MaxDuration,
+    MaxMemory,
+    MaxPixels,
+    Modalities,
+    Quiet,
+    Timeout,
+    read_limits,
+    split_commas,
+)
 
 if TYPE_CHECKING:
     from mercli.evaluation import Scores
@@ -51,11 +63,14 @@ def fit(
     ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
+    timeout: Timeout = 3600.0,
+    max_memory: MaxMemory = None,
+    max_duration: MaxDuration = 0.0,
+    max_pixels: MaxPixels = 40_000_000,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train a bundle on a labelled corpus, and say how it does on speakers it never saw."""
-    import os
     import shlex
     import sys
 
@@ -67,18 +82,21 @@ def fit(
 
     bundles.refuse_to_replace(output)
     sizes = corpora.parse_split(split) if split is not None else None
-    name = os.fsencode(output.resolve().name).decode("utf-8", "backslashreplace")
-    wanted = split_commas(classes) or emotions.FER2013
+    wanted = emotions.FER2013 if classes is None else split_commas(classes) or ()
     labelled = corpora.load(corpus, manifest=manifest, classes=wanted)
     folder, front = open_bundle(base)
-    setup = make_setup(folder, front, split_commas(modalities), face_detector, debug=debug)
+    jobs = jobs or batch.default_jobs()
+    limits = read_limits(
+        jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
+    )
+    setup = make_setup(folder, front, split_commas(modalities), face_detector, limits=limits, debug=debug)
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
         fitted = fit_corpus(
             labelled,
             front,
             setup,
-            name="".join(letter if letter.isprintable() else "?" for letter in name),
-            jobs=jobs or batch.default_jobs(),
+            name=bundles.name_for(output),
+            jobs=jobs,
             seed=seed,
             split=sizes,
             command=shlex.join(["mercli", *sys.argv[1:]]),

@@ -1,13 +1,15 @@
 """Errors end a command with a sentence and an exit code, not with a traceback."""
 
 import functools
-import os
-import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
+from mercli.cli import streams
+
+_INTERRUPTED = "interrupted; nothing was written"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -27,19 +29,24 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
+        from mercli import interrupts
         from mercli.errors import BundleError, CorpusError, MercliError, UsageError
 
+        asked = threading.Event()
         try:
-            command(*args, **kwargs)
+            with interrupts.raised() as asked:
+                command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
-        except KeyboardInterrupt:
-            _end("interrupted; nothing was written", INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            interrupts.ignore()
+            _end(str(interrupt) or _INTERRUPTED, INTERRUPTED)
         except BrokenPipeError:
-            # Whoever read the output has left: Python must not complain again when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            streams.abandon_stdout()
             _end("the output was closed before all of it was written", FAILED)
         except Exception as error:
+            if asked.is_set():  # what was being imported made an error of it
+                _end(_INTERRUPTED, INTERRUPTED)
             if kwargs.get("debug"):
                 raise
             if isinstance(error, (UsageError, BundleError, CorpusError)):

@@ -1,8 +1,11 @@
 """Options that several commands share, each declared once."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mercli.limits import Limits
 
 Jobs = Annotated[
     int | None,
@@ -22,6 +25,35 @@ Detector = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no notes on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something goes wrong.")]
+
+Timeout = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Give a file up after this long; 0 for never.")
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="End a worker that holds more, such as 2G.",
+        show_default="the workers' shares of 80 % of the memory",
+    ),
+]
+MaxDuration = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Refuse longer files; 0 takes any length.")
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Do not decode pictures of more pixels; 0 takes any size."),
+]
+
+
+def read_limits(
+    jobs: int, *, timeout: float, max_memory: str | None, max_duration: float, max_pixels: int
+) -> "Limits":
+    """Make limits of what was typed: 0 is none."""
+    from mercli.limits import Limits, memory_share, parse_size
+
+    memory = memory_share(jobs) if max_memory is None else parse_size(max_memory) or None
+    return Limits(timeout or None, memory, max_duration or None, max_pixels or None)
 
 
 def split_commas(text: str | None) -> list[str] | None:

@@ -1,5 +1,6 @@
 """The live display on stderr: files done and failed, time left, how many times faster than real time."""
 
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +17,13 @@ class Display:
         The word in front.
     total : int
         How many files there are.
+    done : int
+        How many of them an earlier run has done.
     quiet : bool
         Show nothing.
     """
 
-    def __init__(self, what: str, total: int, *, quiet: bool) -> None:
+    def __init__(self, what: str, total: int, *, done: int = 0, quiet: bool) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -28,10 +31,10 @@ class Display:
             TextColumn("{task.fields[failed]} failed"),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[speed]}"),
-            console=Console(stderr=True),
+            console=Console(file=sys.stderr),
             disable=quiet,
         )
-        self._task = self._progress.add_task(what, total=total, failed=0, speed="")
+        self._task = self._progress.add_task(what, total=total, completed=done, failed=0, speed="")
         self._failed = 0
         self._media_s = 0.0
 

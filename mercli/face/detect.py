@@ -1,5 +1,8 @@
 """Face detectors: OpenCV's Haar cascade, which is always there, and YuNet where its file is given."""
 
+import contextlib
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +18,7 @@ _HAAR_FILE = "haarcascade_frontalface_default.xml"
 _HAAR_SCALE = 1.1
 _HAAR_NEIGHBOURS = 4
 _YUNET_SCORE = 0.7
+_YUNET_LIMIT = 64 << 20  # bytes; the file of opencv_zoo has a quarter of a megabyte
 _SMALLEST = 1 / 12  # of the picture's shorter side: smaller faces carry no expression at 48 pixels
 
 
@@ -72,16 +76,14 @@ class YuNet:
     margin = 0.8
 
     def __init__(self, path: Path) -> None:
-        try:
-            model = np.frombuffer(path.read_bytes(), np.uint8)
-        except OSError as error:
-            raise UsageError(f"cannot read the face detector {path}: {error.strerror}") from error
+        model = np.frombuffer(_read_yunet(path), np.uint8)
         self._size = (320, 320)
         try:
-            self._network = cv2.FaceDetectorYN.create(
-                "onnx", model, np.empty(0, np.uint8), self._size, score_threshold=_YUNET_SCORE
-            )
-            self.detect(np.zeros((64, 64), np.uint8))
+            with _silent_opencv():
+                self._network = cv2.FaceDetectorYN.create(
+                    "onnx", model, np.empty(0, np.uint8), self._size, score_threshold=_YUNET_SCORE
+                )
+                self.detect(np.zeros((64, 64), np.uint8))
         except cv2.error as error:
             raise UsageError(f"{path} is not a YuNet face detector that OpenCV can run") from error
 
@@ -118,9 +120,30 @@ def open_detector(name: str) -> Detector:
     UsageError
         If there is no such detector.
     """
-    if name == HAAR:
-        return Haar()
-    path = Path(name)
-    if not path.is_file():
-        raise UsageError(f"no face detector {name!r}: give {HAAR!r} or the path of a YuNet .onnx file")
-    return YuNet(path)
+    return Haar() if name == HAAR else YuNet(Path(name))
+
+
+def _read_yunet(path: Path) -> bytes:
+    absent = f"no face detector {str(path)!r}: give {HAAR!r} or the path of a YuNet .onnx file"
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise UsageError(absent)
+        if info.st_size > _YUNET_LIMIT:
+            raise UsageError(f"{path} is not a YuNet face detector: it is over {_YUNET_LIMIT >> 20} MB")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(absent) from error
+    except OSError as error:
+        raise UsageError(f"cannot read the face detector {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _silent_opencv() -> Iterator[None]:
+    """Keep OpenCV from writing of a file it cannot use to stderr: the sentence raised says it."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

@@ -30,8 +30,18 @@ class FaceSpec:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a specification back."""
-        return cls(**{**data, "classes": tuple(data["classes"])})
+        """Read a specification back; a ValueError or TypeError says what is not understood."""
+        spec = cls(**{**data, "classes": tuple(data["classes"])})
+        names = spec.classes
+        if type(data["classes"]) is not list or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"classes {data['classes']!r} of the face network")
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"classes {names} of the face network")
+        if type(spec.input_px) is not int or not 8 <= spec.input_px <= 1024:
+            raise ValueError(f"input_px {spec.input_px!r}")
+        if not isinstance(spec.detector, str):
+            raise TypeError(f"detector {spec.detector!r}")
+        return spec
 
     def to_json(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""

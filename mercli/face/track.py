@@ -8,7 +8,7 @@ from mercli.face.box import crop
 from mercli.face.detect import Detector
 from mercli.face.follow import Follower
 from mercli.face.spec import FaceSpec, pool
-from mercli.inference import Network
+from mercli.inference import Network, to_posteriors
 
 _BATCH = 32
 
@@ -31,12 +31,13 @@ class FaceNetwork:
 
     def __init__(self, model: bytes, spec: FaceSpec) -> None:
         self._network = Network(model, "the face network")
+        self._n_classes = len(spec.classes)
         wanted_in = [1, spec.input_px, spec.input_px]
         shape_out = self._network.output_shapes.get("posteriors")
-        if self._network.input_shape[1:] != wanted_in or shape_out is None or shape_out[-1] != len(spec.classes):
+        if self._network.input_shape[1:] != wanted_in or shape_out is None or shape_out[1:] != [self._n_classes]:
             raise BundleError(
                 f"the face network does not turn grey {spec.input_px} x {spec.input_px} crops into "
-                f"{len(spec.classes)} posteriors; it is another model"
+                f"{self._n_classes} posteriors; it is another model"
             )
 
     def posteriors(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -50,9 +51,16 @@ class FaceNetwork:
         Returns
         -------
         np.ndarray [shape=(n, n_classes)]
-            Rows that sum to 1.
+            Rows that sum to 1, up to rounding.
+
+        Raises
+        ------
+        BundleError
+            If the network fails, or gives what are no probabilities.
         """
-        return self._network.run(crops[:, np.newaxis].astype(np.float32), "posteriors")
+        said = self._network.run(crops[:, np.newaxis].astype(np.float32), "posteriors", self._n_classes)
+        to_posteriors(said, "the face network")  # checked only: clips are judged by what it said, to the last bit
+        return said
 
 
 class FaceTrack:

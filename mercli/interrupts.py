@@ -1,0 +1,101 @@
+"""Requests to end, such as Ctrl-C: taken once, and where it suits."""
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+_BURST_S = 1.0
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+def requests() -> list[signal.Signals]:
+    """Name the signals of this system that ask a process to end, but for those it was told to ignore.
+
+    ``nohup`` has a process ignore that its terminal is closed, a shell has its background jobs ignore Ctrl-C.
+    """
+    known = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [which for which in known if signal.getsignal(which) is not signal.SIG_IGN]
+
+
+@contextlib.contextmanager
+def raised() -> Iterator[threading.Event]:
+    """Raise a KeyboardInterrupt at a request to end, and take those that follow within a second for the same.
+
+    Yields
+    ------
+    threading.Event
+        Set once somebody asked, even where the interrupt was lost in foreign code.
+    """
+    asked = threading.Event()
+    last_s = -math.inf
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal last_s
+        del number, frame
+        asked.set()
+        if time.monotonic() - last_s > _BURST_S:
+            last_s = time.monotonic()
+            raise KeyboardInterrupt
+
+    with _handled_by(stop):
+        yield asked
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[threading.Event]:
+    """Only note requests to end: what is being written is written to its end.
+
+    Yields
+    ------
+    threading.Event
+        Set once somebody asked.
+    """
+    asked = threading.Event()
+    with _handled_by(lambda *_: asked.set()):
+        yield asked
+
+
+def ignore() -> None:
+    """Ignore requests to end from now on: one was taken, and what is left to do is short."""
+    if threading.current_thread() is threading.main_thread():
+        for which in requests():
+            signal.signal(which, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Start processes that neither Ctrl-C nor a closed terminal reaches: this one ends them in its own time.
+
+    They inherit the mask; a signal that comes meanwhile waits until the block ends.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
+    """Only the main thread may say how signals are handled; in any other nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[signal.Signals, Handler] = {}
+    try:
+        for which in requests():
+            before[which] = signal.signal(which, handler)
+        yield
+    finally:
+        for which, old in before.items():
+            signal.signal(which, signal.SIG_DFL if old is None else old)

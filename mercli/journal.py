@@ -1,0 +1,242 @@
+"""The journal of a run: every finished file's row, on disk before the next, so that a run can go on."""
+
+import contextlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import IO, Any, Self
+
+import portalocker
+
+from mercli.errors import MercliError, UsageError
+
+SUFFIX = ".journal"
+
+_HEADER = {"format": "mercli-journal", "format_version": 1}
+_LONGEST_LINE = 1 << 20  # bytes; a row has some thousand
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Say what a row was made from.
+
+    Parameters
+    ----------
+    fingerprint : str or None
+        Of the file; None for a row that is to be made anew whatever happens.
+    recipe : str
+        Of the bundle and the options that decide what a row says.
+    limits : tuple
+        Of length and picture size.
+    """
+
+    fingerprint: str | None
+    recipe: str
+    limits: tuple[float | None, ...] = ()
+
+    def still_holds(self, now: "Origin", status: str) -> bool:
+        """Tell whether a row of that status would be the same if it were made now."""
+        if self.fingerprint is None or (self.fingerprint, self.recipe) != (now.fingerprint, now.recipe):
+            return False
+        if self.limits == now.limits:
+            return True
+        # A file that kept within limits keeps within wider ones too.
+        pairs = zip(self.limits, now.limits, strict=True)
+        return status == "ok" and all(new is None or (old is not None and new >= old) for old, new in pairs)
+
+
+class Journal:
+    """Keep rows on disk as they are made, and find those of an earlier run.
+
+    Parameters
+    ----------
+    path : Path or None
+        The journal's file, made where there is none; it stays locked until `close`. None for a nameless file
+        that is gone afterwards.
+    overwrite : bool
+        Whether to forget what an earlier run left.
+
+    Raises
+    ------
+    UsageError
+        If another process holds the journal, the file is not a journal, or it cannot be written.
+    """
+
+    def __init__(self, path: Path | None, *, overwrite: bool = False) -> None:
+        self.path = path
+        self._places: dict[str, tuple[int, Origin, str]] = {}  # name -> where its line begins, ...
+        # Unbuffered: what could not be written must not be tried again when the file is closed.
+        self._file = _open_nameless() if path is None else _open_locked(path)
+        try:
+            self._check_header()
+            self._end = 0 if overwrite else self._read()
+            self._file.truncate(self._end)  # what a dying run left of its last line
+            if self._end == 0:
+                self._write(_HEADER)
+                _sync_folder(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the journal free for other runs."""
+        self._file.close()
+
+    def holds(self, name: str) -> bool:
+        """Tell whether there is any row of that name."""
+        return name in self._places
+
+    def holds_good(self, name: str, now: Origin) -> bool:
+        """Tell whether there is a row of that name that would be the same if it were made now."""
+        if name not in self._places:
+            return False
+        _, origin, status = self._places[name]
+        return origin.still_holds(now, status)
+
+    def append(self, name: str, origin: Origin, row: Row) -> None:
+        """Keep a row; it is on disk when this returns.
+
+        Raises
+        ------
+        MercliError
+            If the disk is full or gone; the rows before are kept.
+        """
+        start = self._end
+        entry = {"file": name, "origin": _to_json(origin), "row": row}
+        self._write(entry | {"crc32": _checksum(entry)})
+        self._places[name] = (start, origin, str(row["status"]))
+
+    def status(self, name: str) -> str:
+        """Give the status of a row."""
+        return self._places[name][2]
+
+    def rows(self, names: Iterable[str]) -> Iterator[Row]:
+        """Give rows by name, read from disk one by one."""
+        with self._reader() as reader:
+            for name in names:
+                reader.seek(self._places[name][0])
+                row: Row = json.loads(reader.readline())["row"]
+                yield row
+
+    def _check_header(self) -> None:
+        with self._reader() as reader:
+            first = reader.readline(_LONGEST_LINE)
+        header = _parse(first)
+        if not _line(_HEADER).startswith(first) and (header or {}).get("format") != _HEADER["format"]:
+            raise UsageError(f"{self.path} is no journal of mercli; move it away or choose another output with -o")
+        if header is not None and header != _HEADER:
+            raise UsageError(
+                f"{self.path} was written by another version of mercli; go on with that one, or delete it"
+            )
+
+    def _read(self) -> int:
+        """Find every whole line; give the end of the last one."""
+        end = 0
+        with self._reader() as reader:
+            for line in iter(lambda: reader.readline(_LONGEST_LINE), b""):
+                if not line.endswith(b"\n"):
+                    break
+                entry = _parse(line) or {}
+                if entry.pop("crc32", None) == _checksum(entry):  # never so for a line that was damaged
+                    self._places[entry["file"]] = (end, _from_json(entry["origin"]), entry["row"]["status"])
+                end += len(line)
+        return end
+
+    def _reader(self) -> IO[bytes]:
+        reader = open(self._file.fileno(), "rb", closefd=False)  # noqa: SIM115
+        reader.seek(0)
+        return reader
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        line = _line(entry)
+        try:
+            self._file.seek(self._end)
+            left = memoryview(line)
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._file.write(left) :]
+            if self.path is not None:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._end)
+            raise MercliError(f"cannot write {self.path or 'the temporary folder'}: {error.strerror}") from error
+        self._end += len(line)
+
+
+def _open_nameless() -> FileIO:
+    try:
+        return tempfile.TemporaryFile(buffering=0, prefix="mercli-")
+    except OSError as error:
+        raise UsageError(f"cannot write to the temporary folder: {error.strerror}; give -o a FILE") from error
+
+
+def _open_locked(path: Path) -> FileIO:
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a regular file, so it cannot be the journal of this run")
+        path.touch()
+        file = FileIO(path, "r+")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked as error:
+        file.close()
+        raise UsageError(
+            f"another run is writing there ({path} is in use); wait for its end or choose another output with -o"
+        ) from error
+    except (portalocker.LockException, OSError) as error:
+        file.close()
+        raise UsageError(
+            f"cannot lock {path}, so two runs could spoil each other; choose another place with -o"
+        ) from error
+    return file
+
+
+def _sync_folder(path: Path | None) -> None:
+    """Have the folder remember a new file even if the power fails; where a system has no way to, it need not."""
+    if path is None:
+        return
+    with contextlib.suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, allow_nan=False).encode() + b"\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _checksum(entry: Mapping[str, Any]) -> int:
+    return zlib.crc32(_line(entry))
+
+
+def _to_json(origin: Origin) -> dict[str, Any]:
+    return {"fingerprint": origin.fingerprint, "recipe": origin.recipe, "limits": list(origin.limits)}
+
+
+def _from_json(data: dict[str, Any]) -> Origin:
+    return Origin(data["fingerprint"], data["recipe"], tuple(data["limits"]))

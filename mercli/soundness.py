@@ -1,0 +1,99 @@
+"""Whether a bundle's models do what they have to: give posteriors, by weights that are numbers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli.bundle import Bundle
+from mercli.errors import BundleError
+from mercli.face.spec import FaceSpec, pool
+from mercli.face.track import FaceNetwork
+from mercli.inference import Classifier, messages, parse
+from mercli.judge import Judge
+from mercli.observer import Evidence
+from mercli.voice import vector_names
+
+_ROUNDING = 0.01  # of a sum that has to be 1: networks may count with 16 bits
+
+
+def check_sound(bundle: Bundle) -> None:
+    """Open every part of a bundle and try it, so that a bad one is refused before any file is read.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        As it was loaded.
+
+    Raises
+    ------
+    BundleError
+        If a part cannot be opened, does not fit the others, holds a weight that is NaN, or does not give
+        posteriors for every one of a batch.
+    """
+    judge = Judge(bundle)
+    network = FaceNetwork(bundle.face.network, bundle.face.spec) if bundle.face else None
+    # Only now: opening refused models that keep data in other files.
+    for model, what in _models(bundle):
+        _refuse_nan(model, what)
+    n_voice = len(vector_names())
+    blank = plain = None
+    if bundle.face and network:
+        blank, plain = _try_faces(network, bundle.face.spec)
+        judge.judge(Evidence(face=blank))
+        if bundle.face.model:
+            blank = np.zeros_like(blank)
+    judge.judge(Evidence(voice=np.zeros(n_voice, np.float32), face=blank))
+    judge.judge(Evidence(voice=np.linspace(-1, 1, n_voice, dtype=np.float32), face=plain))
+    if bundle.fusion:
+        n = len(bundle.classes)
+        fusion = Classifier(bundle.fusion.onnx, bundle.fusion.classes, bundle.classes, 2 * n, "the fusion model")
+        fusion.posteriors(np.stack([np.zeros(2 * n), np.full(2 * n, 1 / n)]).astype(np.float32))
+
+
+def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
+    if bundle.voice:
+        yield bundle.voice.model.onnx, "the voice model"
+    if bundle.face:
+        yield bundle.face.network, "the face network"
+        if bundle.face.model:
+            yield bundle.face.model.onnx, "the face model"
+    if bundle.fusion:
+        yield bundle.fusion.onnx, "the fusion model"
+
+
+def _refuse_nan(model: bytes, what: str) -> None:
+    for message in messages(parse(model, what)):
+        try:
+            broken = any(np.isnan(numbers).any() for numbers in _numbers(message))
+        except Exception as error:  # onnx raises what numpy does, or its own
+            raise BundleError(f"{what} holds a tensor that is not understood; the bundle is refused") from error
+        if broken:
+            raise BundleError(f"{what} holds a weight that is NaN; the bundle is refused")
+
+
+def _numbers(message: Any) -> Iterator[NDArray[Any]]:
+    """Give the numbers in a message that can be NaN: of SVMs and trees, they are in attributes, not tensors."""
+    from onnx import TensorProto, numpy_helper
+
+    if isinstance(message, TensorProto):
+        if message.data_type != TensorProto.STRING:
+            yield numpy_helper.to_array(message)
+        return
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_FLOAT, field.TYPE_DOUBLE):
+            yield np.asarray(value)
+
+
+def _try_faces(network: FaceNetwork, spec: FaceSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the vectors of a clip with one black crop, and of one with a crop of black, of a ramp and of noise."""
+    side = spec.input_px
+    ramp = np.linspace(0, 255, side**2).reshape(side, side)
+    noise = np.random.default_rng(0).integers(0, 256, (side, side))
+    crops = np.stack([np.zeros((side, side)), ramp, noise]).astype(np.uint8)
+    said = [network.posteriors(crops[:1]), network.posteriors(crops)]
+    for rows in said:
+        if not np.allclose(rows.sum(axis=1), 1, atol=_ROUNDING):
+            raise BundleError("the face network gives values that do not sum to 1, which are no posteriors")
+    return pool(said[0]), pool(said[1])

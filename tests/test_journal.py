@@ -1,0 +1,223 @@
+"""The journal of a run: what was kept is found again, and nothing that was not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mercli.errors import UsageError
+from mercli.fingerprint import fingerprint
+from mercli.journal import Journal, Origin
+
+ORIGIN = Origin("10-20-ab", "recipe", (None, 40.0))
+CELLS = st.one_of(
+    st.none(), st.text(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
+)
+ROWS = st.fixed_dictionaries({"status": st.sampled_from(["ok", "partial", "failed"]), "a": CELLS, "b": CELLS})
+
+
+def row(status: str = "ok", **cells: object) -> dict[str, object]:
+    return {"file": "a", "status": status, **cells}
+
+
+@given(st.dictionaries(st.text(), ROWS, max_size=5))
+@settings(max_examples=50)
+def test_rows_come_back_as_they_went(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[str, dict[str, object]]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
+    with Journal(path) as journal:
+        for name, cells in table.items():
+            journal.append(name, ORIGIN, cells)
+    with Journal(path) as journal:
+        assert list(journal.rows(table)) == list(table.values())
+        assert all(journal.holds_good(name, ORIGIN) for name in table)
+        assert [journal.status(name) for name in table] == [cells["status"] for cells in table.values()]
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_a_journal_cut_off_anywhere_keeps_every_whole_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
+    names = [f"{i}.mp4" for i in range(6)]
+    ends = []
+    with Journal(path) as journal:
+        for name in names:
+            journal.append(name, ORIGIN, row(n=name))
+            ends.append(path.stat().st_size)
+    cut = data.draw(st.integers(0, ends[-1]))
+    os.truncate(path, cut)
+    kept = [name for name, end in zip(names, ends, strict=True) if end <= cut]
+    with Journal(path) as journal:
+        assert [name for name in names if journal.holds(name)] == kept
+        journal.append("late.mp4", ORIGIN, row(n="late"))
+    with Journal(path) as journal:
+        assert [cells["n"] for cells in journal.rows([*kept, "late.mp4"])] == [*kept, "late"]
+
+
+@given(at=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255))
+@settings(max_examples=150)
+def test_a_damaged_line_costs_itself_and_no_more(
+    tmp_path_factory: pytest.TempPathFactory, at: float, byte: int
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
+    names = [f"{i}.mp4" for i in range(20)]
+    with Journal(path) as journal:
+        for name in names:
+            journal.append(name, ORIGIN, row(n=name))
+    data = bytearray(path.read_bytes())
+    header = data.index(b"\n") + 1
+    data[header + int(at * (len(data) - header))] = byte
+    path.write_bytes(data)
+    with Journal(path) as journal:
+        kept = [name for name in names if journal.holds(name)]
+        assert len(kept) >= len(names) - 2  # a line break that goes or comes joins or parts two lines
+        assert [cells["n"] for cells in journal.rows(kept)] == kept
+
+
+def test_the_last_row_of_a_name_counts(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.append("a", ORIGIN, row("failed"))
+        journal.append("a", ORIGIN, row("ok"))
+    with Journal(tmp_path / "j") as journal:
+        assert journal.status("a") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "holds"),
+    [
+        (ORIGIN, "ok", True),
+        (ORIGIN, "failed", True),
+        (Origin("10-21-ab", "recipe", (None, 40.0)), "ok", False),
+        (Origin("10-20-ab", "other", (None, 40.0)), "ok", False),
+        (Origin(None, "recipe", (None, 40.0)), "ok", False),
+        (Origin("10-20-ab", "recipe", (None, 50.0)), "ok", True),
+        (Origin("10-20-ab", "recipe", (None, 30.0)), "ok", False),
+        (Origin("10-20-ab", "recipe", (60.0, 40.0)), "ok", False),
+        (Origin("10-20-ab", "recipe", (None, None)), "ok", True),
+        (Origin("10-20-ab", "recipe", (None, 50.0)), "failed", False),
+        (Origin("10-20-ab", "recipe", (None, 50.0)), "partial", False),
+    ],
+)
+def test_a_row_holds_as_long_as_it_would_be_made_the_same(
+    tmp_path: Path, now: Origin, status: str, holds: bool
+) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.append("a", ORIGIN, row(status))
+    with Journal(tmp_path / "j") as journal:
+        assert journal.holds_good("a", now) is holds
+
+
+def test_a_row_without_a_fingerprint_never_holds(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.append("a", Origin(None, "recipe"), row("crashed"))
+        assert journal.holds("a")
+        assert not journal.holds_good("a", Origin(None, "recipe"))
+
+
+def test_to_overwrite_forgets_what_was_kept(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.append("a", ORIGIN, row())
+    with Journal(tmp_path / "j", overwrite=True) as journal:
+        assert not journal.holds("a")
+    with Journal(tmp_path / "j") as journal:
+        assert not journal.holds("a")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_one_run_at_a_time(tmp_path: Path, overwrite: bool) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.append("a", ORIGIN, row())
+        with pytest.raises(UsageError, match="another run is writing there"):
+            Journal(tmp_path / "j", overwrite=overwrite)
+    with Journal(tmp_path / "j") as journal:
+        assert journal.holds("a")
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from mercli.journal import Journal;"
+        "journal = Journal(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], check=False)
+    Journal(tmp_path / "j").close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"{}\n", b'{"format": "other"}\n', b"\x89PNG\r\n\x1a\n", b"[1]\n" * 3, b"\n\n", b"x" * 3_000_000],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes, overwrite: bool) -> None:
+    (tmp_path / "j").write_bytes(content)
+    with pytest.raises(UsageError, match="is no journal of mercli"):
+        Journal(tmp_path / "j", overwrite=overwrite)
+    assert (tmp_path / "j").read_bytes() == content
+
+
+def test_the_journal_of_another_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "j").write_text(json.dumps({"format": "mercli-journal", "format_version": 2}) + "\n")
+    with pytest.raises(UsageError, match="another version"):
+        Journal(tmp_path / "j")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "absent folder", "long name"])
+def test_a_place_that_takes_no_journal_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "j"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "absent folder":
+        path = tmp_path / "absent" / "j"
+    else:
+        path = tmp_path / ("n" * 300)
+    with pytest.raises(UsageError, match=path.name[:20]):
+        Journal(path)
+
+
+def test_a_nameless_journal_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Journal(None) as journal:
+        journal.append("a", ORIGIN, row())
+        assert next(iter(journal.rows(["a"]))) == row()
+    assert list(tmp_path.iterdir()) == []
+
+
+# Fingerprints
+
+
+def test_a_fingerprint_tells_states_of_a_file_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(bytes(1_000_000))
+    os.utime(path, ns=(5, 5))
+    before = fingerprint(path)
+    assert before == fingerprint(path)
+    for at in (0, 500_000, 999_999):  # the beginning, the middle, the end
+        data = bytearray(1_000_000)
+        data[at] = 1
+        path.write_bytes(data)
+        os.utime(path, ns=(5, 5))
+        assert fingerprint(path) != before
+    path.write_bytes(bytes(1_000_001))
+    os.utime(path, ns=(5, 5))
+    assert fingerprint(path) != before
+    path.write_bytes(bytes(1_000_000))
+    os.utime(path, ns=(6, 6))
+    assert fingerprint(path) != before
+
+
+def test_what_cannot_be_read_has_no_fingerprint(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path, tmp_path / "absent", tmp_path / "pipe", tmp_path / "loop", Path("n" * 5000)):
+        assert fingerprint(path) is None
+    (tmp_path / "empty").touch()
+    assert fingerprint(tmp_path / "empty") is not None

@@ -1,0 +1,56 @@
+"""What a bundle may say of windows and hops: all that the kernels take, and nothing else."""
+
+import warnings
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mercli.voice import vector_names, voice_vector
+from mercli.voice_spec import VoiceSpec
+
+SPANS = [field.name for field in fields(VoiceSpec) if field.name != "feature_set"]
+SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 3200).astype(np.float32)  # 0.2 s
+
+
+def spec(**changes):
+    return VoiceSpec.from_json({**VoiceSpec().to_json(), **changes})
+
+
+spans = st.floats(0.001, 0.1) | st.floats(0.001, 60) | st.sampled_from([0.001, 1, 60])
+
+
+@settings(deadline=None)
+@given(window=st.floats(0.001, 0.1), hop=spans, mid_window=spans, mid_hop=spans)
+def test_what_is_accepted_makes_a_vector(window, hop, mid_window, mid_hop):
+    try:
+        accepted = spec(window_s=window, hop_s=hop, mid_window_s=mid_window, mid_hop_s=mid_hop)
+    except ValueError:
+        assert round(window * 16_000) < 20
+        return
+    with warnings.catch_warnings(action="error"):
+        vector = voice_vector(SOUND, accepted)
+    assert vector.shape == (len(vector_names()),)
+    assert np.isfinite(vector).all()
+
+
+@pytest.mark.parametrize("window_s", [0.001, 0.0012, 0.00121])
+def test_a_window_shorter_than_the_kernels_take_is_refused_with_its_length(window_s):
+    with pytest.raises(ValueError, match=f"window_s {window_s} is shorter than 20 samples"):
+        spec(window_s=window_s)
+    with pytest.raises(ValueError, match="at least 20 samples"):
+        voice_vector(SOUND, VoiceSpec(window_s=window_s))
+
+
+def test_the_shortest_window_is_accepted():
+    assert spec(window_s=0.00122).window_s == 0.00122
+    assert spec(window_s=0.00125, hop_s=0.001, mid_window_s=0.001, mid_hop_s=1).mid_window_s == 0.001
+
+
+@pytest.mark.parametrize("name", SPANS)
+@pytest.mark.parametrize("value", [0, -1, 1e-5, 61, 10**400, float("nan"), float("inf"), "1", None, True, [1]])
+def test_what_is_no_span_is_refused_with_its_value(name, value):
+    with pytest.raises(ValueError, match=f"{name} .* is no span of 0.001 to 60 s"):
+        spec(**{name: value})
