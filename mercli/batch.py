@@ -213,16 +213,16 @@ class _Worker:
     """One process, and what it is at."""
 
     def __init__(self, prepare: Callable[[bool], object], first: bool, debug: bool) -> None:
+        # loky's helpers would start along with the first process, and undo what is done with signals for it.
+        with interrupts.kept_from_children():
+            loky_tracker.ensure_running()
+            if sys.platform != "win32":
+                resource_tracker.ensure_running()
         self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0
         self.task: Task | None = None
-        # These start along with the first process, and would undo what is done with signals for it.
-        with interrupts.kept_from_children():
-            loky_tracker.ensure_running()
-            if sys.platform != "win32":
-                resource_tracker.ensure_running()
         with interrupts.kept_from_children():
             self.future: Future[Any] | None = self._submit(prepare, first)
         self._process = self._find_process()
@@ -273,8 +273,10 @@ class _Worker:
 
     def end(self) -> None:
         # loky's own thread stumbles over a task that it has not seen when it is told to stop.
-        while self.future and not (self.future.running() or self.future.done()) and self._memory():
+        patience_s = _GONE_S
+        while self.future and not (self.future.running() or self.future.done()) and patience_s > 0:
             time.sleep(0.001)
+            patience_s -= 0.001
         self._executor.shutdown(wait=True, kill_workers=True)
 
     def _submit(self, function: Callable[..., object], *args: object) -> Future[Any]:

@@ -391,7 +391,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_loses_nothing_that_was_done(clips: Path, whole: bytes, small_disk: Path) -> None:
     output = small_disk / "out.csv"
-    (ballast := small_disk / "ballast").write_bytes(bytes(40_000))
+    (ballast := small_disk / "ballast").write_bytes(bytes(48_000))
     ended = run(clips, "-o", output)
     assert ended.returncode == 1, ended.stderr
     assert "No space left on device" in ended.stderr
