@@ -20,7 +20,7 @@ import pytest
 
 import mercli_models
 from mercli import bundle as bundles
-from mercli.sample import write_video
+from mercli.sample import write_audio, write_video
 
 PREDICT = [sys.executable, "-m", "mercli", "predict"]
 FAULTS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent / "faults")}
@@ -159,6 +159,41 @@ def test_files_that_crashed_are_tried_again_by_the_next_run(clips: Path, tmp_pat
     assert "continuing: 1 of 2 files" in again.stderr
     assert again.returncode == 0
     assert rows_of(output)["kill-00.mp4"]["status"] == "ok"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, speak: Callable[..., Any]) -> Path:
+    """Three speakers, two classes, and in the manifest three files that end the worker that reads them."""
+    folder = tmp_path_factory.mktemp("corpus") / "radio"
+    folder.mkdir()
+    lines = ["file,label,speaker"]
+    for i in range(12):
+        write_audio(folder / f"{i}.wav", speak(0.8, seed=i))
+        lines.append(f"{i}.wav,{('happy', 'sad')[i % 2]},{i // 4}")
+    for fault in ("segfault", "hang", "grow"):
+        shutil.copy(folder / "0.wav", folder / f"{fault}-x.wav")
+        lines.append(f"{fault}-x.wav,happy,1")
+    (folder / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+def fit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mercli", "fit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+def test_fit_leaves_out_and_names_the_files_whose_workers_died(corpus: Path, tmp_path: Path) -> None:
+    limits = ["--timeout", 10, "--max-memory", "1500M"]
+    ended = fit(corpus, "-o", tmp_path / "bundle", "-j", 2, *limits, env=FAULTS)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    said = {line.split("/")[-1] for line in ended.stderr.splitlines() if line.startswith("left out: ")}
+    assert said == {
+        "segfault-x.wav: crashed: its worker died twice: segmentation fault (SIGSEGV)",
+        "hang-x.wav: timeout: it took longer than --timeout 10 s",
+        "grow-x.wav: crashed: it needed more than --max-memory 1.46 GB",
+    }
+    assert bundles.load(tmp_path / "bundle").training["clips"] == 12
 
 
 # The journal: a run goes on where it stopped.
