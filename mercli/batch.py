@@ -34,6 +34,9 @@ _START_S = 600.0  # a worker that has not started by then never will
 _GONE_S = 10.0  # a worker that is no more is noticed by loky well before that
 _STARTS = 3  # workers that may die as they start, one after the other
 
+_HANDLES = 7  # files that this process holds open for each worker
+_SPARE_HANDLES = 12
+
 _DEATHS = {
     "SIGABRT": "aborted (SIGABRT)",
     "SIGBUS": "bus error (SIGBUS)",
@@ -101,7 +104,7 @@ def run(
     UsageError
         If `jobs` is under 1.
     MercliError
-        If workers die before they come to any file.
+        If workers cannot start, or die before they come to any file.
     KeyboardInterrupt
         After a request to end; no worker is left then.
     """
@@ -111,7 +114,7 @@ def run(
     # loky replaces a worker that grew, and says so; nothing is lost by it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     with interrupts.noted() as asked, contextlib.closing(_Crew(work, prepare, limits or Limits(), debug)) as crew:
-        for (index, path), result in crew.work_off(enumerate(paths), min(jobs, len(paths)), asked):
+        for (index, path), result in crew.work_off(enumerate(paths), _affordable(min(jobs, len(paths))), asked):
             if isinstance(result, _Death):
                 suspects.append((index, path))
             else:
@@ -127,6 +130,21 @@ def run(
 def default_jobs() -> int:
     """Give the number of processors this process may use."""
     return int(joblib.cpu_count())
+
+
+def _affordable(jobs: int) -> int:
+    """Give how many of `jobs` workers there are file handles for: half a start cannot be undone."""
+    if sys.platform == "win32":
+        return jobs
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or not jobs:
+        return jobs
+    affordable = (limit - psutil.Process().num_fds() - _SPARE_HANDLES) // _HANDLES
+    if affordable < 1:
+        raise MercliError(f"{limit} open files are too few to start a worker process; allow more (ulimit -n)")
+    return min(jobs, affordable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +232,14 @@ class _Worker:
 
     def __init__(self, prepare: Callable[[bool], object], first: bool, debug: bool) -> None:
         # loky's helpers would start along with the first process, and undo what is done with signals for it.
-        with interrupts.kept_from_children():
-            loky_tracker.ensure_running()
-            if sys.platform != "win32":
-                resource_tracker.ensure_running()
-        self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
+        try:
+            with interrupts.kept_from_children():
+                loky_tracker.ensure_running()
+                if sys.platform != "win32":
+                    resource_tracker.ensure_running()
+            self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
+        except (OSError, ImportError) as error:  # no semaphores, no processes
+            raise MercliError(f"a worker process cannot be started here ({error})") from error
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0

@@ -353,6 +353,11 @@ def test_an_old_table_is_replaced_by_the_new(predict: Predict, sound_only: Path,
         (["here", "--face-detector", "here/a.wav"], "here/a.wav is not a YuNet face detector"),
         (["here", "--bundle", "absent"], "no bundle 'absent'"),
         (["here", "--bundle", "here"], "bundle here"),
+        (["here", "--bundle", ""], "--bundle is empty"),
+        (["here", "--bundle", "n" * 5000], "no bundle"),
+        (["here", "--max-memory", "much"], "'much' is no amount of memory"),
+        (["here", "--max-duration", "inf"], "--max-duration inf is no number of seconds"),
+        (["here", "--timeout", "inf"], "--timeout inf is no number of seconds"),
     ],
 )
 def test_what_makes_no_sense_gets_one_sentence_and_2(

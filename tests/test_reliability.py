@@ -389,6 +389,30 @@ def test_the_command_that_continues_does_not_start_over(clips: Path, tmp_path: P
     assert said.rstrip().endswith(f"To continue: mercli predict {clips} -o {tmp_path / 'out.csv'} -j 1")
 
 
+def test_a_command_of_a_thousand_names_is_not_repeated(clips: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    with started(*sorted(clips.iterdir()), "-o", output, "--overwrite", "-j", 1) as process:
+        wait_until(lambda: journal_lines(output) >= 1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert said.rstrip().endswith("To continue: the same command, without --overwrite")
+
+
+@pytest.mark.parametrize("handles", [16, 32, 64])
+def test_few_file_handles_mean_fewer_workers_or_a_sentence(clips: Path, tmp_path: Path, handles: int) -> None:
+    ended = run(
+        *sorted(clips.iterdir())[:3],
+        *("-o", tmp_path / "out.csv", "-j", 8),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles)),
+    )
+    assert "Traceback" not in ended.stderr
+    if ended.returncode:
+        assert f"{handles} open files are too few to start a worker process" in ended.stderr
+    else:
+        assert len(rows_of(tmp_path / "out.csv")) == 3
+    assert bool(ended.returncode) == (handles == 16)
+
+
 # Disks that are full, outputs that are closed.
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, each declared once."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +43,9 @@ MaxDuration = Annotated[
 ]
 MaxPixels = Annotated[
     int,
-    typer.Option(min=0, metavar="N", help="Do not decode pictures of more pixels; 0 takes any size."),
+    typer.Option(
+        min=0, max=2**31 - 1, metavar="N", help="Do not decode pictures of more pixels; 0 takes any size."
+    ),
 ]
 
 
@@ -50,8 +53,12 @@ def read_limits(
     jobs: int, *, timeout: float, max_memory: str | None, max_duration: float, max_pixels: int
 ) -> "Limits":
     """Make limits of what was typed: 0 is none."""
+    from mercli.errors import UsageError
     from mercli.limits import Limits, memory_share, parse_size
 
+    for option, seconds in (("--timeout", timeout), ("--max-duration", max_duration)):
+        if not math.isfinite(seconds):
+            raise UsageError(f"{option} {seconds} is no number of seconds; 0 is for no limit")
     memory = memory_share(jobs) if max_memory is None else parse_size(max_memory) or None
     return Limits(timeout or None, memory, max_duration or None, max_pixels or None)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _STATUSES = ("ok", "partial", "failed", "crashed", "timeout")
 _NO_ANSWER = ("failed", "crashed", "timeout")
+_LONGEST_COMMAND = 1000  # characters
 
 
 @guarded
@@ -165,6 +166,8 @@ def _how_to_continue(names: Sequence[str], rows: "Journal") -> str:
         return "nothing was kept. With -o FILE a run can be continued"
     done = sum(map(rows.holds, names))
     command = shlex.join(["mercli", *(word for word in sys.argv[1:] if word != "--overwrite")])
+    if len(command) > _LONGEST_COMMAND:  # the shell made a list of all files
+        command = "the same command" + (", without --overwrite" if "--overwrite" in sys.argv else "")
     return f"{done} of {len(names)} files are done and kept in {rows.path}. To continue: {command}"
 
 
