@@ -30,7 +30,7 @@ Task = tuple[int, Path]
 
 _TICK_S = 0.1  # how often workers are looked at
 _STALL_S = 1.0  # a longer tick was this process's own halt (Ctrl-Z, a closed lid) and no file's fault
-_START_S = 600.0  # a worker that has not started by then never will
+_START_S = 300.0  # a worker that has not started by then never will
 _GONE_S = 10.0  # a worker that is no more is noticed by loky well before that
 _STARTS = 3  # workers that may die as they start, one after the other
 
@@ -102,7 +102,7 @@ def run(
     Raises
     ------
     UsageError
-        If `jobs` is under 1.
+        If `jobs` is under 1, or the limits are too tight for a worker to start.
     MercliError
         If workers cannot start, or die before they come to any file.
     KeyboardInterrupt
@@ -213,9 +213,10 @@ class _Crew(Generic[T]):
             self._failed_starts = 0
             return
         self._failed_starts += 1
-        if isinstance(result, Lost) or self._failed_starts == _STARTS:
-            how = result.reason if isinstance(result, Lost) else result.how
-            raise MercliError(f"a worker process ended before it came to any file: {how}")
+        if isinstance(result, Lost):
+            raise UsageError(f"no worker can start: {result.reason}")
+        if self._failed_starts == _STARTS:
+            raise MercliError(f"a worker process ended before it came to any file: {result.how}")
 
     def _look_after(self) -> None:
         """End workers that passed a limit."""
@@ -232,20 +233,17 @@ class _Worker:
 
     def __init__(self, prepare: Callable[[bool], object], first: bool, debug: bool) -> None:
         # loky's helpers would start along with the first process, and undo what is done with signals for it.
-        try:
-            with interrupts.kept_from_children():
-                loky_tracker.ensure_running()
-                if sys.platform != "win32":
-                    resource_tracker.ensure_running()
-            self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
-        except (OSError, ImportError) as error:  # no semaphores, no processes
-            raise MercliError(f"a worker process cannot be started here ({error})") from error
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0
         self.task: Task | None = None
-        with interrupts.kept_from_children():
-            self.future: Future[Any] | None = self._submit(prepare, first)
+        try:
+            _start_trackers()
+            self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
+            with interrupts.kept_from_children():
+                self.future: Future[Any] | None = self._submit(prepare, first)
+        except (OSError, ImportError, RuntimeError) as error:  # no semaphores, no more processes or threads
+            raise MercliError(f"a worker process cannot be started here ({error})") from error
         self._process = self._find_process()
 
     @property
@@ -285,9 +283,12 @@ class _Worker:
 
     def _judge(self, memory: int, limits: Limits) -> Lost | None:
         if limits.max_memory is not None and memory > limits.max_memory:
-            return Lost("crashed", f"it needed more than --max-memory {show_size(limits.max_memory)}")
+            limit = show_size(limits.max_memory)
+            if self.task is None:
+                return Lost("crashed", f"it needs more than --max-memory {limit} only to begin")
+            return Lost("crashed", f"it needed more than --max-memory {limit}")
         if self.task is None:
-            return Lost("timeout", f"it had not started after {_START_S:g} s") if self._ran_s > _START_S else None
+            return Lost("timeout", f"it was not ready after {_START_S:g} s") if self._ran_s > _START_S else None
         if limits.timeout_s is not None and self._ran_s > limits.timeout_s:
             return Lost("timeout", f"it took longer than --timeout {limits.timeout_s:g} s")
         return None
@@ -318,6 +319,21 @@ class _Worker:
     def _find_process(self) -> Any:
         # loky has no public way to it, and may replace a process that grew.
         return next(iter(self._executor._processes.values()), None) or self._process
+
+
+def _start_trackers() -> None:
+    """Start loky's helpers, which clean up after it, so that they say nothing should this process be killed."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        with interrupts.kept_from_children():
+            loky_tracker.ensure_running()
+            if sys.platform != "win32":
+                resource_tracker.ensure_running()
+    finally:
+        os.environ.pop("PYTHONWARNINGS")
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _broken(why: str) -> Future[Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mercli import emotions
+from mercli import emotions, interrupts
 from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
 from mercli.files import refuse_unwritable_folder, replaced_folder, sha256
@@ -122,7 +122,8 @@ def save(bundle: Bundle, folder: Path) -> None:
     refuse_to_replace(folder)
     folder = folder.resolve()  # where it is a link, the folder behind it is what is replaced
     manifest, contents = _to_manifest(bundle)
-    with replaced_folder(folder) as part:
+    # It takes a moment, and half of it would be worse than either bundle.
+    with interrupts.noted(), replaced_folder(folder) as part:
         for name, data in contents.items():
             (part / name).write_bytes(data)
         (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

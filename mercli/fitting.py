@@ -1,6 +1,7 @@
 """From a labelled corpus to a bundle with honest numbers: what `mercli fit` does."""
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,16 +26,36 @@ MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Hold a trained bundle, what it scored on held-out speakers, and what could not be used."""
+    """Hold a trained bundle, what it scored on held-out speakers, and what could not be used, or not whole."""
 
     bundle: Bundle
     scores: dict[str, Scores]
     problems: dict[Path, str]
+    damaged: dict[Path, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Hold what a corpus gave.
+
+    Parameters
+    ----------
+    table : Table
+        The files in which something was seen or heard.
+    problems : dict of Path to str
+        Those in which nothing was, with the reason.
+    damaged : dict of Path to str
+        Those of the table that could not be read whole, with the reason.
+    """
+
+    table: Table
+    problems: dict[Path, str]
+    damaged: dict[Path, str]
 
 
 def observe(
     corpus: Corpus, setup: Setup, *, jobs: int, on_file: Callable[[Evidence], None] = lambda _: None
-) -> tuple[Table, dict[Path, str]]:
+) -> Measured:
     """Measure every file of a corpus.
 
     Parameters
@@ -50,10 +71,8 @@ def observe(
 
     Returns
     -------
-    table : Table
-        The files in which something was seen or heard.
-    problems : dict of Path to str
-        Those in which nothing was, with the reason.
+    Measured
+        All that was found.
 
     Raises
     ------
@@ -76,17 +95,19 @@ def observe(
             evidence = outcome
         found[index] = evidence
         on_file(evidence)
-    useful, problems = [], {}
+    useful, problems, damaged = [], {}, {}
     for example, evidence in zip(corpus.examples, found, strict=True):
         if evidence.voice is None and evidence.face is None:
             problems[example.path] = "; ".join(evidence.missing) or "nothing in it"
         else:
             useful.append((evidence, example.label, example.speaker))
+            if evidence.damage:
+                damaged[example.path] = evidence.damage
     if not useful:
-        path, reason = next(iter(problems.items()))
-        raise CorpusError(f"none of the {len(problems)} files is of use; {path.name}: {reason}")
+        (reason, times), *_ = Counter(problems.values()).most_common(1)
+        raise CorpusError(f"none of the {len(problems)} files is of use; of {times}: {reason}")
     evidence_, labels, speakers = zip(*useful, strict=True)
-    return Table(evidence_, labels, speakers), problems
+    return Measured(Table(evidence_, labels, speakers), problems, damaged)
 
 
 def fit(
@@ -138,8 +159,9 @@ def fit(
         If there are too few speakers for the split.
     """
     drawn = corpora.split_speakers(corpus.speakers, split, seed=seed) if split else None
-    table, problems = observe(corpus, setup, jobs=jobs, on_file=on_file)
-    _check_what_is_left(corpus, problems)
+    measured = observe(corpus, setup, jobs=jobs, on_file=on_file)
+    table = measured.table
+    _check_what_is_left(corpus, measured.problems)
     base = _with_detector(base, setup)
     classes = ordered(table.labels)
     if drawn is None:
@@ -174,7 +196,7 @@ def fit(
         "owes its users the terms of that data."
     )
     card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
-    return Fitted(replace(bundle, card=card), scores, problems)
+    return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged)
 
 
 def score_all(

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -45,8 +45,8 @@ class Origin:
         """Tell whether a row of that status would be the same if it were made now."""
         if self.fingerprint is None or (self.fingerprint, self.recipe) != (now.fingerprint, now.recipe):
             return False
-        if self.limits == now.limits:
-            return True
+        if self.limits == now.limits or len(self.limits) != len(now.limits):
+            return self.limits == now.limits
         # A file that kept within limits keeps within wider ones too.
         pairs = zip(self.limits, now.limits, strict=True)
         return status == "ok" and all(new is None or (old is not None and new >= old) for old, new in pairs)
@@ -60,6 +60,8 @@ class Journal:
     path : Path or None
         The journal's file, made where there is none; it stays locked until `close`. None for a nameless file
         that is gone afterwards.
+    columns : collection of str
+        What every row holds; any other row is forgotten.
     overwrite : bool
         Whether to forget what an earlier run left.
 
@@ -69,9 +71,11 @@ class Journal:
         If another process holds the journal, the file is not a journal, or it cannot be written.
     """
 
-    def __init__(self, path: Path | None, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path | None, columns: Collection[str], *, overwrite: bool = False) -> None:
         self.path = path
+        self._columns = list(columns)
         self._places: dict[str, tuple[int, Origin, str]] = {}  # name -> where its line begins, ...
+        self._good: set[str] = set()  # names of rows that were made or found to hold since it was opened
         # Unbuffered: what could not be written must not be tried again when the file is closed.
         self._file = _open_nameless() if path is None else _open_locked(path)
         try:
@@ -104,7 +108,10 @@ class Journal:
         if name not in self._places:
             return False
         _, origin, status = self._places[name]
-        return origin.still_holds(now, status)
+        holds = origin.still_holds(now, status)
+        if holds:
+            self._good.add(name)
+        return holds
 
     def append(self, name: str, origin: Origin, row: Row) -> None:
         """Keep a row; it is on disk when this returns.
@@ -118,25 +125,51 @@ class Journal:
         entry = {"file": name, "origin": _to_json(origin), "row": row}
         self._write(entry | {"crc32": _checksum(entry)})
         self._places[name] = (start, origin, str(row["status"]))
+        self._good.add(name)
+
+    @property
+    def n_good(self) -> int:
+        """Give the number of rows that were made, or found to hold, since the journal was opened."""
+        return len(self._good)
 
     def status(self, name: str) -> str:
         """Give the status of a row."""
         return self._places[name][2]
 
     def rows(self, names: Iterable[str]) -> Iterator[Row]:
-        """Give rows by name, read from disk one by one."""
+        """Give rows by name, read from disk one by one.
+
+        Raises
+        ------
+        MercliError
+            If somebody else has changed the file.
+        """
         with self._reader() as reader:
             for name in names:
                 reader.seek(self._places[name][0])
-                row: Row = json.loads(reader.readline())["row"]
+                entry = _read_entry(reader.readline())
+                if entry is None:
+                    raise MercliError(f"{self.path} was changed by something else while it was in use")
+                row: Row = entry["row"]
                 yield row
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still where it was opened."""
+        if self.path is None:
+            return True
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            return False
 
     def _check_header(self) -> None:
         with self._reader() as reader:
             first = reader.readline(_LONGEST_LINE)
         header = _parse(first)
         if not _line(_HEADER).startswith(first) and (header or {}).get("format") != _HEADER["format"]:
-            raise UsageError(f"{self.path} is no journal of mercli; move it away or choose another output with -o")
+            raise UsageError(
+                f"{self.path} is not a journal of mercli; move it away or choose another output with -o"
+            )
         if header is not None and header != _HEADER:
             raise UsageError(
                 f"{self.path} was written by another version of mercli; go on with that one, or delete it"
@@ -149,8 +182,8 @@ class Journal:
             for line in iter(lambda: reader.readline(_LONGEST_LINE), b""):
                 if not line.endswith(b"\n"):
                     break
-                entry = _parse(line) or {}
-                if entry.pop("crc32", None) == _checksum(entry):  # never so for a line that was damaged
+                entry = _read_entry(line)
+                if entry is not None and list(entry["row"]) == self._columns:
                     self._places[entry["file"]] = (end, _from_json(entry["origin"]), entry["row"]["status"])
                 end += len(line)
         return end
@@ -161,6 +194,8 @@ class Journal:
         return reader
 
     def _write(self, entry: Mapping[str, Any]) -> None:
+        if not self.is_in_place():
+            raise MercliError(f"{self.path} was moved or removed while it was in use")
         line = _line(entry)
         try:
             self._file.seek(self._end)
@@ -196,7 +231,7 @@ def _open_locked(path: Path) -> FileIO:
     except portalocker.AlreadyLocked as error:
         file.close()
         raise UsageError(
-            f"another run is writing there ({path} is in use); wait for its end or choose another output with -o"
+            f"another run is writing there ({path} is in use); wait until it ends or choose another output with -o"
         ) from error
     except (portalocker.LockException, OSError) as error:
         file.close()
@@ -228,6 +263,24 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _read_entry(line: bytes) -> dict[str, Any] | None:
+    """Read a row's line; None for one that was damaged, or that something else wrote."""
+    entry = _parse(line) or {}
+    if entry.pop("crc32", None) != _checksum(entry):
+        return None
+    match entry:
+        case {
+            "file": str(),
+            "origin": {"fingerprint": str() | None, "recipe": str(), "limits": [*limits]},
+            "row": {"status": str(), **cells},
+        }:
+            sound = all(isinstance(limit, int | float | None) for limit in limits)
+            return (
+                entry if sound and all(isinstance(c, str | int | float | None) for c in cells.values()) else None
+            )
+    return None
 
 
 def _checksum(entry: Mapping[str, Any]) -> int:

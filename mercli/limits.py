@@ -47,7 +47,7 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
     if match is None:
-        raise UsageError(f"{text!r} is no amount of memory: give a number and a unit, such as 500M or 4G")
+        raise UsageError(f"{text!r} is not an amount of memory: give a number and a unit, such as 500M or 4G")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

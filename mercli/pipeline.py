@@ -74,7 +74,9 @@ def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
     if name is not None and not name.strip():
         raise UsageError("--bundle is empty; give the folder that `mercli fit` wrote, or leave it out")
     shipped = mercli_models.path(name or mercli_models.DEFAULT)
-    folder = Path(name) if name and (os.path.exists(name) or not shipped.is_dir()) else shipped  # noqa: PTH110
+    # Methods of Path may raise where a name is too long.
+    own = name and (os.path.exists(name) or not os.path.isdir(shipped))  # noqa: PTH110, PTH112
+    folder = Path(name) if name and own else shipped
     return folder, bundles.load(folder)
 
 
@@ -145,9 +147,9 @@ def start_worker(setup: Setup, first: bool) -> None:
     BundleError
         If the bundle is refused.
     """
+    if "voice" in setup.modalities:
+        mercli_kernels.warm_up()
     if first:
-        if "voice" in setup.modalities:
-            mercli_kernels.warm_up()
         check_sound(bundles.load(Path(setup.bundle)))
     _worker(setup)
 

@@ -30,14 +30,14 @@ class Plan:
         Files to read.
     done : int
         Files whose rows the journal holds.
-    stale : int
-        How many of `todo` have a row that no longer holds, because the file, the bundle, an option or mercli
-        changed, or because it was lost to a crash or a limit.
+    anew : int
+        How many of `todo` have a row that no longer holds: the file, the bundle, an option or mercli changed, or
+        it gave no answer for a reason that does not lie in the file.
     """
 
     todo: tuple[Input, ...]
     done: int
-    stale: int
+    anew: int
 
 
 def plan(inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal) -> Plan:

@@ -17,6 +17,8 @@ from mercli.spreadsheet import is_formula
 Value = str | int | float | None
 Row = Mapping[str, Value]
 
+_FIRST = ("file", "status", "emotion")
+
 _PROBABILITY_DIGITS = 6
 _SECONDS_DIGITS = 3
 
@@ -108,6 +110,21 @@ def writer_for(path: Path) -> Callable[[Path, Iterable[Row], Mapping[str, type]]
         return {".csv": _write_csv, ".parquet": _write_parquet, ".jsonl": _write_jsonl}[path.suffix.lower()]
     except KeyError:
         raise UsageError(f"cannot tell the format of {path}: end its name in .csv, .parquet or .jsonl") from None
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether a file is a table of mercli's, by its first columns; an empty file is as good."""
+    suffix = path.suffix.lower()
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+        if suffix == ".parquet" and head:
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names[:3]) == list(_FIRST)
+    except (OSError, ValueError):  # pyarrow's own errors are ValueErrors
+        return False
+    return not head or head.startswith(b'{"file": "' if suffix == ".jsonl" else f"{','.join(_FIRST)},".encode())
 
 
 def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -426,14 +427,29 @@ class TestObserving:
             digests.append(bundles.load(tmp_path / "b").digest)
         assert digests[0] == digests[1]
 
+    def test_a_damaged_file_is_used_and_named(self, recordings, tmp_path):
+        folder = tmp_path / "radio"
+        shutil.copytree(recordings, folder)
+        data = (folder / "sad-1.wav").read_bytes()
+        (folder / "sad-1.wav").write_bytes(data[: len(data) // 2])
+        done = mercli("fit", folder, "-o", tmp_path / "bundle", "-q", check=0)
+        (named,) = [line for line in done.stderr.splitlines() if line.startswith("used as far as it can be read")]
+        assert "sad-1.wav: the file ends early" in named
+
+    def test_few_speakers_are_said_to_say_little(self, voice_only, recordings, tmp_path):
+        done = mercli("fit", recordings, "-o", tmp_path / "bundle", check=0)
+        assert "tested on 4 speakers only" in done.stderr
+        assert "only" not in voice_only[1].stderr  # quiet
+
     def test_each_file_is_told_of_and_problems_are_kept_with_their_reason(self, recordings, tmp_path):
         bundles.save(small_bundle(), tmp_path / "base")
         setup = Setup(str(tmp_path / "base"), bundles.load(tmp_path / "base").digest, ("voice",))
         silent = write_audio(tmp_path / "silent.wav", np.zeros(RATE_HZ), sample_rate_hz=RATE_HZ)
         corpus = Corpus("c", (Example(recordings / "sad-1.wav", "sad", "1"), Example(silent, "happy", "2")))
         told = []
-        table, problems = fitting.observe(corpus, setup, jobs=1, on_file=told.append)
-        assert table.labels == ("sad",)
-        assert problems == {silent: "the sound is silent"}
+        measured = fitting.observe(corpus, setup, jobs=1, on_file=told.append)
+        assert measured.table.labels == ("sad",)
+        assert measured.problems == {silent: "the sound is silent"}
+        assert measured.damaged == {}
         assert all(isinstance(evidence, Evidence) for evidence in told)
         assert len(told) == 2

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercli.errors import UsageError
+from mercli.errors import MercliError, UsageError
 from mercli.fingerprint import fingerprint
 from mercli.journal import Journal, Origin
 
@@ -18,11 +19,13 @@ ORIGIN = Origin("10-20-ab", "recipe", (None, 40.0))
 CELLS = st.one_of(
     st.none(), st.text(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
 )
-ROWS = st.fixed_dictionaries({"status": st.sampled_from(["ok", "partial", "failed"]), "a": CELLS, "b": CELLS})
+STATUSES = st.sampled_from(["ok", "partial", "failed"])
+COLUMNS = ("file", "status", "n")
+ROWS = st.tuples(st.text(), STATUSES, CELLS).map(lambda cells: dict(zip(COLUMNS, cells, strict=True)))
 
 
-def row(status: str = "ok", **cells: object) -> dict[str, object]:
-    return {"file": "a", "status": status, **cells}
+def row(status: str = "ok", n: object = None) -> dict[str, object]:
+    return {"file": "a", "status": status, "n": n}
 
 
 @given(st.dictionaries(st.text(), ROWS, max_size=5))
@@ -31,10 +34,10 @@ def test_rows_come_back_as_they_went(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, dict[str, object]]
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         for name, cells in table.items():
             journal.append(name, ORIGIN, cells)
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         assert list(journal.rows(table)) == list(table.values())
         assert all(journal.holds_good(name, ORIGIN) for name in table)
         assert [journal.status(name) for name in table] == [cells["status"] for cells in table.values()]
@@ -48,17 +51,17 @@ def test_a_journal_cut_off_anywhere_keeps_every_whole_line(
     path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
     names = [f"{i}.mp4" for i in range(6)]
     ends = []
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         for name in names:
             journal.append(name, ORIGIN, row(n=name))
             ends.append(path.stat().st_size)
     cut = data.draw(st.integers(0, ends[-1]))
     os.truncate(path, cut)
     kept = [name for name, end in zip(names, ends, strict=True) if end <= cut]
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         assert [name for name in names if journal.holds(name)] == kept
         journal.append("late.mp4", ORIGIN, row(n="late"))
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         assert [cells["n"] for cells in journal.rows([*kept, "late.mp4"])] == [*kept, "late"]
 
 
@@ -69,24 +72,24 @@ def test_a_damaged_line_costs_itself_and_no_more(
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
     names = [f"{i}.mp4" for i in range(20)]
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         for name in names:
             journal.append(name, ORIGIN, row(n=name))
     data = bytearray(path.read_bytes())
     header = data.index(b"\n") + 1
     data[header + int(at * (len(data) - header))] = byte
     path.write_bytes(data)
-    with Journal(path) as journal:
+    with Journal(path, COLUMNS) as journal:
         kept = [name for name in names if journal.holds(name)]
         assert len(kept) >= len(names) - 2  # a line break that goes or comes joins or parts two lines
         assert [cells["n"] for cells in journal.rows(kept)] == kept
 
 
 def test_the_last_row_of_a_name_counts(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         journal.append("a", ORIGIN, row("failed"))
         journal.append("a", ORIGIN, row("ok"))
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.status("a") == "ok"
 
 
@@ -109,45 +112,109 @@ def test_the_last_row_of_a_name_counts(tmp_path: Path) -> None:
 def test_a_row_holds_as_long_as_it_would_be_made_the_same(
     tmp_path: Path, now: Origin, status: str, holds: bool
 ) -> None:
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         journal.append("a", ORIGIN, row(status))
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.holds_good("a", now) is holds
 
 
 def test_a_row_without_a_fingerprint_never_holds(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         journal.append("a", Origin(None, "recipe"), row("crashed"))
         assert journal.holds("a")
         assert not journal.holds_good("a", Origin(None, "recipe"))
 
 
-def test_to_overwrite_forgets_what_was_kept(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"row": None},
+        {"row": ["ok"]},
+        {"row": {"status": "ok"}},
+        {"row": {"file": "a", "status": None, "n": None}},
+        {"row": {"file": "a", "status": "ok", "n": []}},
+        {"row": {"file": "a", "status": "ok", "n": 1, "more": 1}},
+        {"row": {"file": "a", "n": 1}},
+        {"file": None},
+        {"file": ["a"]},
+        {"origin": None},
+        {"origin": {"fingerprint": 1, "recipe": "", "limits": []}},
+        {"origin": {"fingerprint": "", "recipe": "", "limits": None}},
+        {"origin": {"fingerprint": "10-20-ab", "recipe": "recipe", "limits": ["a", "b"]}},
+        {"origin": {"fingerprint": "10-20-ab", "recipe": "recipe", "limits": [1]}},
+    ],
+)
+def test_a_line_that_something_else_wrote_is_forgotten(tmp_path: Path, change: dict[str, object]) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         journal.append("a", ORIGIN, row())
-    with Journal(tmp_path / "j", overwrite=True) as journal:
+    header, line = (tmp_path / "j").read_bytes().splitlines()
+    entry = {key: value for key, value in json.loads(line).items() if key != "crc32"} | change
+    entry["crc32"] = zlib.crc32(json.dumps(entry).encode() + b"\n")
+    (tmp_path / "j").write_bytes(header + b"\n" + json.dumps(entry).encode() + b"\n")
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        assert not journal.holds_good("a", ORIGIN)
+
+
+def test_rows_of_other_columns_are_forgotten(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        journal.append("a", ORIGIN, row())
+    with Journal(tmp_path / "j", (*COLUMNS, "more")) as journal:
         assert not journal.holds("a")
-    with Journal(tmp_path / "j") as journal:
+
+
+def test_a_journal_that_is_moved_or_spoilt_while_it_is_in_use_is_said_to_be(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        journal.append("a", ORIGIN, row())
+        assert journal.is_in_place()
+        (tmp_path / "j").rename(tmp_path / "k")
+        (tmp_path / "j").touch()
+        assert not journal.is_in_place()
+        with pytest.raises(MercliError, match="was moved or removed"):
+            journal.append("b", ORIGIN, row())
+    with Journal(tmp_path / "k", COLUMNS) as journal:
+        os.truncate(tmp_path / "k", 100)
+        with pytest.raises(MercliError, match="was changed by something else"):
+            list(journal.rows(["a"]))
+
+
+def test_what_was_made_or_found_to_hold_is_counted(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        journal.append("a", ORIGIN, row())
+        journal.append("b", ORIGIN, row())
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        assert journal.n_good == 0
+        journal.holds_good("a", ORIGIN)
+        journal.holds_good("b", Origin("other", "recipe"))
+        journal.append("c", ORIGIN, row())
+        assert journal.n_good == 2
+
+
+def test_to_overwrite_forgets_what_was_kept(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        journal.append("a", ORIGIN, row())
+    with Journal(tmp_path / "j", COLUMNS, overwrite=True) as journal:
+        assert not journal.holds("a")
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         assert not journal.holds("a")
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_one_run_at_a_time(tmp_path: Path, overwrite: bool) -> None:
-    with Journal(tmp_path / "j") as journal:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         journal.append("a", ORIGIN, row())
         with pytest.raises(UsageError, match="another run is writing there"):
-            Journal(tmp_path / "j", overwrite=overwrite)
-    with Journal(tmp_path / "j") as journal:
+            Journal(tmp_path / "j", COLUMNS, overwrite=overwrite)
+    with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.holds("a")
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from mercli.journal import Journal;"
-        "journal = Journal(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+        "journal = Journal(Path(sys.argv[1]), ()); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], check=False)
-    Journal(tmp_path / "j").close()
+    Journal(tmp_path / "j", COLUMNS).close()
 
 
 @pytest.mark.parametrize(
@@ -157,15 +224,15 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes, overwrite: bool) -> None:
     (tmp_path / "j").write_bytes(content)
-    with pytest.raises(UsageError, match="is no journal of mercli"):
-        Journal(tmp_path / "j", overwrite=overwrite)
+    with pytest.raises(UsageError, match="is not a journal of mercli"):
+        Journal(tmp_path / "j", COLUMNS, overwrite=overwrite)
     assert (tmp_path / "j").read_bytes() == content
 
 
 def test_the_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j").write_text(json.dumps({"format": "mercli-journal", "format_version": 2}) + "\n")
     with pytest.raises(UsageError, match="another version"):
-        Journal(tmp_path / "j")
+        Journal(tmp_path / "j", COLUMNS)
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "absent folder", "long name"])
@@ -180,12 +247,12 @@ def test_a_place_that_takes_no_journal_is_refused(tmp_path: Path, kind: str) -> 
     else:
         path = tmp_path / ("n" * 300)
     with pytest.raises(UsageError, match=path.name[:20]):
-        Journal(path)
+        Journal(path, COLUMNS)
 
 
 def test_a_nameless_journal_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Journal(None) as journal:
+    with Journal(None, COLUMNS) as journal:
         journal.append("a", ORIGIN, row())
         assert next(iter(journal.rows(["a"]))) == row()
     assert list(tmp_path.iterdir()) == []

@@ -330,7 +330,7 @@ def test_the_progress_tells_files_failures_and_speed(said: Ran) -> None:
 
 
 def test_an_old_table_is_replaced_by_the_new(predict: Predict, sound_only: Path, tmp_path: Path) -> None:
-    (tmp_path / "out.csv").write_text("old")
+    (tmp_path / "out.csv").write_text("file,status,emotion,confidence\nold.wav,ok,sad,1.0\n")
     predict(sound_only, "-o", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().startswith("file,status")
 
@@ -354,8 +354,8 @@ def test_an_old_table_is_replaced_by_the_new(predict: Predict, sound_only: Path,
         (["here", "--bundle", "absent"], "no bundle 'absent'"),
         (["here", "--bundle", "here"], "bundle here"),
         (["here", "--bundle", ""], "--bundle is empty"),
-        (["here", "--bundle", "n" * 5000], "no bundle"),
-        (["here", "--max-memory", "much"], "'much' is no amount of memory"),
+        (["here", "--bundle", "n" * 5000], "bundle nnn"),
+        (["here", "--max-memory", "much"], "'much' is not an amount of memory"),
         (["here", "--max-duration", "inf"], "--max-duration inf is no number of seconds"),
         (["here", "--timeout", "inf"], "--timeout inf is no number of seconds"),
     ],
@@ -412,6 +412,32 @@ def test_an_output_that_is_an_input_is_refused(predict: Predict, sound_only: Pat
     before = recording.read_bytes()
     assert predict(recording, "-o", recording).code == 2
     assert recording.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.jsonl", "ratings.parquet"])
+def test_a_file_that_is_not_a_table_of_mercli_s_is_not_replaced(
+    predict: Predict, sound_only: Path, tmp_path: Path, name: str
+) -> None:
+    mine = tmp_path / name
+    mine.write_text("file,my rating\na.mp4,5\n")
+    ran = predict(sound_only, "-o", mine)
+    assert ran.code == 2
+    assert "is not a table of mercli's" in ran.err
+    assert mine.read_text() == "file,my rating\na.mp4,5\n"
+    assert list(tmp_path.iterdir()) == [mine]
+    assert predict(sound_only, "-o", mine, "--overwrite").code == 0
+    (tmp_path / f"{name}.journal").unlink()
+    assert predict(sound_only, "-o", mine).code == 0  # a table of its own it does replace
+
+
+def test_the_first_files_without_an_answer_are_named(predict: Predict, tmp_path: Path) -> None:
+    for i in range(7):
+        (tmp_path / f"{i}.mp4").write_text("no video")
+    ran = predict(tmp_path, "-j", 1)
+    named = [line for line in ran.err.splitlines() if line.startswith("no answer: ")]
+    assert len(named) == 6
+    assert named[0].startswith("no answer: 0.mp4: not a media file")
+    assert named[5] == "no answer: 2 more; the column error says why"
 
 
 def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_the_second_run_says_that_it_continues_and_reads_nothing_again(
     run(clips, "-o", output)
     size = journal_lines(output)
     again = run(clips, "-o", output)
-    assert "continuing: 24 of 24 files are done already" in again.stderr
+    assert "continuing: 24 of 24 files done already" in again.stderr
     assert "--overwrite starts over" in again.stderr
     assert journal_lines(output) == size
     assert output.read_bytes() == whole
@@ -277,10 +277,8 @@ def test_what_changed_is_done_anew_and_nothing_else(clips: Path, tmp_path: Path,
             options = ["--max-duration", 1.0]
     again = run(folder, "-o", output, *options)
     done = 24 - expected
-    assert ("continuing" in again.stderr) == bool(done)
-    if done:
-        assert f"continuing: {done} of 24" in again.stderr
-    assert ("done anew" in again.stderr) == bool(expected)
+    assert f"continuing: {done} of 24" in again.stderr
+    assert f"0 new files, {expected} changed or to be tried again" in again.stderr
     fresh = tmp_path / "fresh.csv"
     run(folder, "-o", fresh, *options)
     assert output.read_bytes() == fresh.read_bytes()
@@ -302,7 +300,8 @@ def test_files_that_come_and_go_between_runs_come_and_go_in_the_table(clips: Pat
     (folder / "00.mp4").unlink()
     late.rename(folder / "05.wav")
     again = run(folder, "-o", output)
-    assert "continuing: 22 of 23" in again.stderr
+    assert "continuing: 22 of 23 files done already" in again.stderr
+    assert "1 new file, 0 changed" in again.stderr
     assert list(rows_of(output)) == sorted(path.name for path in folder.iterdir())
 
 
@@ -320,6 +319,48 @@ def test_a_second_run_on_the_same_output_is_refused_and_harms_nothing(
         process.send_signal(signal.SIGCONT)
         assert process.wait(120) == 0
     assert output.read_bytes() == whole
+
+
+def test_a_link_to_an_output_is_the_same_output(clips: Path, whole: bytes, tmp_path: Path) -> None:
+    output, link = tmp_path / "out.csv", tmp_path / "link.csv"
+    link.symlink_to(output)
+    with started(clips, "-o", output, "-j", 1) as process:
+        wait_until(lambda: journal_lines(output) >= 0)
+        process.send_signal(signal.SIGSTOP)
+        assert "another run is writing there" in run(clips, "-o", link).stderr
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(120) == 0
+    assert "continuing: 24 of 24" in run(clips, "-o", link).stderr
+    assert link.is_symlink()
+    assert output.read_bytes() == whole
+
+
+def test_only_rows_that_hold_are_said_to_be_done(clips: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    run(clips, "-o", output)
+    before = journal_lines(output)
+    with started(clips, "-o", output, "--modalities", "voice", "-j", 1) as process:
+        wait_until(lambda: journal_lines(output) > before)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert f"interrupted; {journal_lines(output) - before} of 24 files done" in said
+
+
+def test_a_journal_that_is_taken_away_ends_the_run_at_once(clips: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    with started(clips, "-o", output, "-j", 1) as process:
+        wait_until(lambda: journal_lines(output) >= 1)
+        (tmp_path / "out.csv.journal").unlink()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "out.csv.journal was moved or removed" in said
+    assert "nothing is kept there" in said
+
+
+def test_too_little_memory_to_begin_with_is_bad_usage(clips: Path, tmp_path: Path) -> None:
+    ended = run(clips, "-o", tmp_path / "out.csv", "--max-memory", "30M")
+    assert ended.returncode == 2
+    assert "no worker can start: it needs more than --max-memory 30 MB only to begin" in ended.stderr
 
 
 def test_a_dead_run_does_not_keep_the_next_one_out(clips: Path, whole: bytes, tmp_path: Path) -> None:
@@ -347,7 +388,7 @@ def test_a_file_that_is_no_journal_is_left_alone(clips: Path, tmp_path: Path) ->
     for option in ((), ("--overwrite",)):
         ended = run(clips, "-o", tmp_path / "out.csv", *option)
         assert ended.returncode == 2
-        assert "no journal of mercli" in ended.stderr
+        assert "not a journal of mercli" in ended.stderr
     assert journal.read_text() == "my diary\n"
 
 
@@ -372,7 +413,7 @@ def test_a_request_to_end_keeps_what_is_done_and_names_the_command_that_continue
         assert process.returncode == 130
     done = journal_lines(output)
     assert 2 <= done < 24
-    assert f"interrupted; {done} of 24 files are done and kept in {output}.journal. To continue: mercli " in said
+    assert f"interrupted; {done} of 24 files done and kept in {output}.journal. To continue: mercli " in said
     assert "Traceback" not in said
     assert not output.exists()
     assert workers
@@ -428,7 +469,7 @@ def test_a_journal_that_can_no_longer_be_written_ends_the_run_with_a_sentence_an
     assert ended.returncode == 1, ended.stderr
     kept = journal_lines(output)
     assert 0 < kept < 24
-    assert f"{kept} of 24 files are done and kept in" in ended.stderr
+    assert f"{kept} of 24 files done and kept in" in ended.stderr
     assert "cannot write" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not output.exists()
@@ -467,7 +508,7 @@ def test_a_table_that_finds_no_room_is_written_by_the_next_run(clips: Path, whol
     output.unlink()
     ended = run(clips, "-o", output, preexec_fn=limit_file_size(5_000))
     assert ended.returncode in (1, 2)
-    assert "24 of 24 files are done and kept" in ended.stderr
+    assert "24 of 24 files done and kept" in ended.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv.journal"]
     assert run(clips, "-o", output).returncode == 0
     assert output.read_bytes() == whole

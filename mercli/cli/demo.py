@@ -33,11 +33,12 @@ def demo(
     typer.echo("predicting them (the first run compiles the audio kernels, which takes some seconds) …", err=True)
     place, bundle = open_bundle()
     setup = make_setup(place, bundle, None, debug=debug)
-    with Journal(None) as journal:
+    schema = tables.columns(bundle.classes)
+    with Journal(None, schema) as journal:
         predict([Input(clip, clip.name) for clip in clips], bundle, setup, journal, jobs=1)
         rows = list(journal.rows(clip.name for clip in clips))
     output = folder / "out.csv"
-    tables.write(output, rows, tables.columns(bundle.classes))
+    tables.write(output, rows, schema)
     shown = {
         "file": "file",
         "status": "status",

@@ -1,5 +1,6 @@
 """``mercli fit``: a labelled corpus in, a bundle and its numbers out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,12 +17,17 @@ from mercli.cli.options import (
     Modalities,
     Quiet,
     Timeout,
+    count,
     read_limits,
     split_commas,
 )
 
 if TYPE_CHECKING:
+    from mercli.corpora import Corpus
     from mercli.evaluation import Scores
+    from mercli.fitting import Fitted
+
+_FEW_SPEAKERS = 5
 
 
 @guarded
@@ -105,16 +111,29 @@ def fit(
             ),
         )
     bundles.save(fitted.bundle, output)
+    try:
+        _say(fitted, labelled, wanted, quiet=quiet)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {output} is written") from None
+    if not quiet:
+        typer.echo(f"wrote {output}", err=True)
+
+
+def _say(fitted: "Fitted", labelled: "Corpus", wanted: Sequence[str], *, quiet: bool) -> None:
     for path, reason in fitted.problems.items():
         typer.echo(f"left out: {path}: {reason}", err=True)
+    for path, reason in fitted.damaged.items():
+        typer.echo(f"used as far as it can be read: {path}: {reason}", err=True)
     if labelled.left_out and not quiet:
         typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
     absent = [label for label in wanted if label not in labelled.classes]
     if absent and not quiet:
         typer.echo(f"no example of {', '.join(absent)}: the bundle does not know it", err=True)
+    n_speakers = max(score.n_speakers for score in fitted.scores.values())
+    if n_speakers < _FEW_SPEAKERS and not quiet:
+        few = count(n_speakers, "speaker")
+        typer.echo(f"tested on {few} only: the numbers and their intervals say little about others", err=True)
     _show(fitted.scores)
-    if not quiet:
-        typer.echo(f"wrote {output}", err=True)
 
 
 def _show(scores: "dict[str, Scores]") -> None:

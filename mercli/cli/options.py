@@ -28,14 +28,14 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no n
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something goes wrong.")]
 
 Timeout = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Give a file up after this long; 0 for never.")
+    float, typer.Option(min=0, metavar="SECONDS", help="Give up on a file after this long; 0 for never.")
 ]
 MaxMemory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="End a worker that holds more, such as 2G.",
-        show_default="the workers' shares of 80 % of the memory",
+        help="End a worker that holds more, such as 2G; 0 for any.",
+        show_default="80 % of the machine's memory, divided by the jobs",
     ),
 ]
 MaxDuration = Annotated[
@@ -61,6 +61,11 @@ def read_limits(
             raise UsageError(f"{option} {seconds} is no number of seconds; 0 is for no limit")
     memory = memory_share(jobs) if max_memory is None else parse_size(max_memory) or None
     return Limits(timeout or None, memory, max_duration or None, max_pixels or None)
+
+
+def count(n: int, what: str) -> str:
+    """Write a number of things, such as ``1 file`` and ``2 files``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def split_commas(text: str | None) -> list[str] | None:

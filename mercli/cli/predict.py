@@ -1,18 +1,17 @@
 """``mercli predict``: files in, a table out."""
 
-import contextlib
 import io
 import os
-import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mercli.cli import streams
+from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import (
     Debug,
@@ -24,18 +23,18 @@ from mercli.cli.options import (
     Modalities,
     Quiet,
     Timeout,
+    count,
     read_limits,
     split_commas,
 )
 
 if TYPE_CHECKING:
     from mercli.journal import Journal
-    from mercli.prediction import Plan
     from mercli.tables import Row
 
 _STATUSES = ("ok", "partial", "failed", "crashed", "timeout")
 _NO_ANSWER = ("failed", "crashed", "timeout")
-_LONGEST_COMMAND = 1000  # characters
+_NAMED = 5  # files without an answer that are named at the end
 
 
 @guarded
@@ -79,18 +78,11 @@ def predict(
     """
     from mercli import batch, journal, prediction, tables
     from mercli.cli.progress import Display
-    from mercli.errors import UsageError
-    from mercli.files import refuse_unwritable
+    from mercli.errors import MercliError, UsageError
     from mercli.inputs import find
     from mercli.pipeline import make_setup, open_bundle
 
-    kept = None
-    if output is None and streams.leads_nowhere("stdout"):
-        raise UsageError("the output is closed; give -o the name of a file")
-    if output is not None:
-        tables.writer_for(output)
-        refuse_unwritable(output)
-        kept = output.with_name(output.name + journal.SUFFIX)
+    kept = _find_journal(output, overwrite)
     inputs = find(paths, leave_out=[output, kept] if output and kept else ())
     if not inputs:
         raise UsageError(f"no video or sound file in {', '.join(paths)}")
@@ -103,10 +95,11 @@ def predict(
     folder, opened = open_bundle(bundle)
     setup = make_setup(folder, opened, split_commas(modalities), face_detector, limits=limits, debug=debug)
     names = [item.name for item in inputs]
-    with journal.Journal(kept, overwrite=overwrite) as rows, _saying_how_to_continue(names, rows):
+    schema = tables.columns(opened.classes)
+    with journal.Journal(kept, schema, overwrite=overwrite) as rows, saying_how_to_continue(len(names), rows):
         plan = prediction.plan(inputs, opened, setup, rows)
         if not quiet:
-            _say_what_is_done(plan, len(inputs), rows)
+            say_what_is_done(plan, len(inputs), rows)
         with Display("predict", len(inputs), done=plan.done, quiet=quiet or not plan.todo) as display:
             prediction.predict(
                 plan.todo,
@@ -118,57 +111,51 @@ def predict(
                     result.evidence.duration_s, failed=result.status in _NO_ANSWER
                 ),
             )
-        schema = tables.columns(opened.classes)
         if output is None:
             _print_csv(rows.rows(names), schema)
         else:
-            tables.write(output, rows.rows(names), schema)
+            try:
+                tables.write(output, rows.rows(names), schema)
+            except UsageError as error:  # the place was good when the run began
+                raise MercliError(str(error)) from error
         counts = Counter(map(rows.status, names))
+        losses = [name for name in names if rows.status(name) in _NO_ANSWER]
+        if not quiet:
+            _name_some(losses, rows)
     if not quiet:
         said = ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
         where = f"; wrote {output}" if output else ""
-        typer.echo(f"{len(names)} {'file' if len(names) == 1 else 'files'}: {said}{where}", err=True)
-    if any(counts[status] for status in _NO_ANSWER):
+        typer.echo(f"{count(len(names), 'file')}: {said}{where}", err=True)
+    if losses:
         raise typer.Exit(FAILED)
 
 
-def _say_what_is_done(plan: "Plan", total: int, rows: "Journal") -> None:
-    if plan.done:
-        typer.echo(
-            f"continuing: {plan.done} of {total} files are done already ({rows.path}); --overwrite starts over",
-            err=True,
-        )
-    if plan.stale:
-        typer.echo(
-            f"done anew: {plan.stale} files that gave no lasting answer before, or for which the file, the bundle "
-            "or an option changed",
-            err=True,
-        )
+def _name_some(losses: Sequence[str], rows: "Journal") -> None:
+    """Say why the first files without an answer have none."""
+    for row in rows.rows(losses[:_NAMED]):
+        typer.echo(f"no answer: {row['file']}: {row['error']}", err=True)
+    if len(losses) > _NAMED:
+        typer.echo(f"no answer: {len(losses) - _NAMED} more; the column error says why", err=True)
 
 
-@contextlib.contextmanager
-def _saying_how_to_continue(names: Sequence[str], rows: "Journal") -> Iterator[None]:
-    """Add to what ends a run early what is kept of it, and how to continue."""
-    from mercli.errors import BundleError, MercliError
+def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
+    """Say where the journal goes, once it is clear that the table can be written and costs no other file."""
+    from mercli import journal, tables
+    from mercli.errors import UsageError
+    from mercli.files import refuse_unwritable
 
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {_how_to_continue(names, rows)}") from None
-    except BundleError:
-        raise
-    except MercliError as error:
-        raise MercliError(f"{error}; {_how_to_continue(names, rows)}") from error
-
-
-def _how_to_continue(names: Sequence[str], rows: "Journal") -> str:
-    if rows.path is None:
-        return "nothing was kept. With -o FILE a run can be continued"
-    done = sum(map(rows.holds, names))
-    command = shlex.join(["mercli", *(word for word in sys.argv[1:] if word != "--overwrite")])
-    if len(command) > _LONGEST_COMMAND:  # the shell made a list of all files
-        command = "the same command" + (", without --overwrite" if "--overwrite" in sys.argv else "")
-    return f"{done} of {len(names)} files are done and kept in {rows.path}. To continue: {command}"
+    if output is None:
+        if streams.leads_nowhere("stdout"):
+            raise UsageError("the output is closed; give -o the name of a file")
+        return None
+    tables.writer_for(output)
+    refuse_unwritable(output)
+    # Beside the file behind a link: two runs through two names are still on one output.
+    place = Path(os.path.realpath(output)) if output.is_symlink() else output
+    kept = place.with_name(place.name + journal.SUFFIX)
+    if output.exists() and not (overwrite or kept.exists() or tables.is_table(output)):
+        raise UsageError(f"{output} is not a table of mercli's; give -o another name, or --overwrite it")
+    return kept
 
 
 def _print_csv(rows: "Iterable[Row]", schema: Mapping[str, type]) -> None:

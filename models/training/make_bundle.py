@@ -119,8 +119,9 @@ def main() -> None:
         folder = Path(scratch) / "front-end"
         front = make_front_end(options.network, folder)
         setup = Setup(str(folder), front.digest, ("voice", "face"))
-        table, problems = fitting.observe(corpus, setup, jobs=options.jobs)
-    for path, reason in problems.items():
+        measured = fitting.observe(corpus, setup, jobs=options.jobs)
+    table = measured.table
+    for path, reason in measured.problems.items():
         print(f"left out: {path}: {reason}")
     said = training.judge_held_out(table, front, seed=SEED)
     made = training.fit(table, front, name=mercli_models.DEFAULT, seed=SEED)
