@@ -20,6 +20,7 @@ from mercli.face.detect import kind_of
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, start_worker
 from mercli.training import Posteriors, Table
+from mercli.worker import Lost
 
 MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
 
@@ -89,7 +90,7 @@ def observe(
         debug=setup.debug,
     )
     for index, outcome in measured:
-        if isinstance(outcome, batch.Lost):
+        if isinstance(outcome, Lost):
             evidence = Evidence(missing=(f"{outcome.status}: {outcome.reason}",))
         else:
             evidence = outcome

@@ -18,6 +18,7 @@ from mercli.journal import Journal, Origin
 from mercli.judge import Result
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, predict_file, start_worker
+from mercli.worker import Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def predict(
         debug=setup.debug,
     )
     for index, outcome in finished:
-        if isinstance(outcome, batch.Lost):
+        if isinstance(outcome, Lost):
             seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
         else:
             seen, result = outcome

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mercli import batch
-from mercli.batch import Lost
 from mercli.errors import MercliError, UsageError
 from mercli.limits import Limits
+from mercli.worker import Lost
 
 PATHS = [Path(f"{i}.mp4") for i in range(12)]
 
@@ -123,6 +123,19 @@ def test_a_file_that_takes_too_long_is_given_up_at_once(jobs: int) -> None:
     results = outcomes(paths, jobs=jobs, limits=Limits(timeout_s=2))
     assert results.pop("hang.mp4") == Lost("timeout", "it took longer than --timeout 2 s")
     assert results == {path.name: path.name for path in PATHS}
+
+
+def take_its_time(path: Path) -> str:
+    time.sleep(float(path.stem))
+    return path.name
+
+
+def test_a_file_that_is_done_as_its_time_ends_costs_the_next_one_nothing() -> None:
+    # Some of the long ones are told to die just as they are done; the short ones that follow are never to blame.
+    paths = [Path(f"{seconds:.3f}.mp4") for i in range(12) for seconds in (0.6 + i / 100, 0.01)]
+    results = batch.run(take_its_time, paths, jobs=2, limits=Limits(timeout_s=0.6))
+    short = [result for index, result in results if index % 2]
+    assert short == ["0.010.mp4"] * 12
 
 
 def test_a_file_that_takes_too_much_memory_ends_its_worker_alone() -> None:

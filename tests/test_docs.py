@@ -93,3 +93,12 @@ def test_the_options_in_examples_exist(example):
     for word in example.split("|")[0].split():
         if word.startswith("-"):
             assert word in known, example
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 10
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    assert [name for name in re.findall(r"`(tests/[\w.]+)`", page) if not (ROOT / name).is_file()] == []
