@@ -80,7 +80,6 @@ class Worker:
     """
 
     def __init__(self, prepare: Callable[[bool], object], first: bool, debug: bool) -> None:
-        # loky's helpers would start along with the first process, and undo what is done with signals for it.
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0
@@ -178,7 +177,10 @@ class Worker:
 
 
 def _start_trackers() -> None:
-    """Start loky's helpers, which clean up after it, so that they say nothing should this process be killed."""
+    """Start loky's helpers before its first pool: along with it they would undo what is done with signals.
+
+    They clean up after this process, and are to say nothing of it should it be killed.
+    """
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = "ignore"
     try:

@@ -9,7 +9,6 @@ import typer
 
 from mercli.cli import streams
 
-_INTERRUPTED = "interrupted; nothing was written"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -40,13 +39,13 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise
         except KeyboardInterrupt as interrupt:
             interrupts.ignore()
-            _end(str(interrupt) or _INTERRUPTED, INTERRUPTED)
+            _end(str(interrupt) or "interrupted; nothing was written", INTERRUPTED)
         except BrokenPipeError:
             streams.abandon_stdout()
             _end("the output was closed before all of it was written", FAILED)
         except Exception as error:
             if asked.is_set():  # what was being imported made an error of it
-                _end(_INTERRUPTED, INTERRUPTED)
+                _end("interrupted", INTERRUPTED)
             if kwargs.get("debug"):
                 raise
             if isinstance(error, (UsageError, BundleError, CorpusError)):
