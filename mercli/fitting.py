@@ -106,7 +106,10 @@ def observe(
                 damaged[example.path] = evidence.damage
     if not useful:
         (reason, times), *_ = Counter(problems.values()).most_common(1)
-        raise CorpusError(f"none of the {len(problems)} files is of use; of {times}: {reason}")
+        path = next(path for path, why in problems.items() if why == reason)
+        raise CorpusError(
+            f"none of the {len(problems)} files is of use; {times} of them, such as {path.name}: {reason}"
+        )
     evidence_, labels, speakers = zip(*useful, strict=True)
     return Measured(Table(evidence_, labels, speakers), problems, damaged)
 

@@ -286,7 +286,9 @@ class TestWhatIsRefused:
 
     def test_a_corpus_without_one_file_that_can_be_read_leaves_nothing_behind(self, corpus):
         done = mercli("fit", corpus, "-o", corpus.parent / "bundle", "-q", check=2)
-        assert re.fullmatch(r"mercli: none of the 6 files is of use; 03-01-\S+\.wav: .+\n", done.stderr)
+        assert re.fullmatch(
+            r"mercli: none of the 6 files is of use; 6 of them, such as 03-01-\S+\.wav: .+\n", done.stderr
+        )
         assert done.stdout == ""
         assert [path.name for path in corpus.parent.iterdir()] == ["corpus"]
 
@@ -338,7 +340,7 @@ def fit_synthetic(table, *, unreadable=(), pretend=True, split=None, base=None, 
     problems = {paths[i]: "not a media file" for i in unreadable}
     with pytest.MonkeyPatch.context() as patched:
         if pretend:
-            patched.setattr(fitting, "observe", lambda *_, **__: (table.take(kept), problems))
+            patched.setattr(fitting, "observe", lambda *_, **__: fitting.Measured(table.take(kept), problems, {}))
         corpus = Corpus("made", examples)
         return fitting.fit(corpus, base or front_end(), setup, name="b", jobs=1, seed=seed, split=split)
 

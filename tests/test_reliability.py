@@ -45,7 +45,8 @@ def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """The command, begun in a session of its own, as from a terminal: whatever is left of it is killed."""
 
     def as_in_a_terminal() -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # in the background some are ignored
+            signal.signal(which, signal.SIG_DFL)
 
     with subprocess.Popen(
         [*PREDICT, *map(str, arguments)],
