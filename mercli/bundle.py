@@ -15,7 +15,7 @@ from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
 from mercli.files import refuse_unwritable_folder, replaced_folder, sha256
 from mercli.spreadsheet import is_formula
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.spec import VoiceSpec
 
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"

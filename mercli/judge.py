@@ -9,7 +9,7 @@ from mercli.bundle import Bundle, Model
 from mercli.fusion import fuse
 from mercli.inference import Classifier, to_posteriors
 from mercli.observer import Evidence
-from mercli.voice import vector_names
+from mercli.voice.sets import feature_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Judge:
         self._frame_columns: list[int] = []
         self._n_classes = n_classes
         if bundle.voice:
-            self._voice = classifier(bundle.voice.model, len(vector_names()), "the voice model")
+            names = feature_set(bundle.voice.spec).clip_names()
+            self._voice = classifier(bundle.voice.model, len(names), "the voice model")
         if bundle.face and bundle.face.model:
             names = bundle.face.spec.vector_names()
             self._face = classifier(bundle.face.model, len(names), "the face model")
@@ -82,11 +83,11 @@ class Judge:
         status = "failed" if fused is None else "partial" if problems else "ok"
         return Result(status, evidence, fused, voice, face, "; ".join(problems) or None)
 
-    def _voice_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
-        if vector is None or self._voice is None:
+    def _voice_posterior(self, views: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
+        if views is None or self._voice is None:
             return None
-        row: NDArray[np.float64] = self._voice.posteriors(vector[np.newaxis])[0]
-        return row
+        mean: NDArray[np.float64] = self._voice.posteriors(views).mean(axis=0)
+        return mean
 
     def _face_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
         if vector is None:

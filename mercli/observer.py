@@ -1,6 +1,7 @@
 """What can be measured in one file: the only path from a file to features, for training and prediction alike."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
-from mercli.voice import VoiceTrack
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.spec import VoiceSpec
+from mercli.voice.track import VoiceTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,10 @@ class Evidence:
 
     Parameters
     ----------
-    voice, face : np.ndarray or None
-        The clip's vectors; None for a modality that is missing or not looked at.
+    voice : np.ndarray [shape=(n_views, n_features)] or None
+        Views of the clip's sound, a row each; None for a modality that is missing or not looked at.
+    face : np.ndarray [shape=(n_features,)] or None
+        The clip's face vector; None likewise.
     duration_s : float or None
         How long the file is.
     n_frames, n_face_frames : int or None
@@ -33,6 +36,9 @@ class Evidence:
         For each modality that was wanted and is not there, what is missing.
     damage : str or None
         Why the file was not read whole.
+    voice_altered : np.ndarray [shape=(n, n_features)] or None
+        Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
+        They are measured for `fit` only.
     """
 
     voice: NDArray[np.float32] | None = None
@@ -42,17 +48,18 @@ class Evidence:
     n_face_frames: int | None = None
     missing: tuple[str, ...] = ()
     damage: str | None = None
+    voice_altered: NDArray[np.float32] | None = None
 
 
 class Observer:
-    """Measure files: the sound and the picture in one pass, a vector for each.
+    """Measure files: the sound and the picture in one pass.
 
     Parameters
     ----------
     bundle : Bundle
-        Says how vectors are made.
+        Says how to measure.
     modalities : tuple of str
-        Which to make.
+        What to measure.
     detector : Detector or None
         Finds faces; needed for the face.
     max_duration_s, max_pixels : float or None, int or None
@@ -91,7 +98,7 @@ class Observer:
         Returns
         -------
         Evidence
-            Its vectors, and what is missing.
+            What was measured, and what is missing.
 
         Raises
         ------
@@ -127,8 +134,8 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
     missing: list[str] = []
     seen = face if no_picture is None else None
     return Evidence(
-        voice=_measure(voice, no_sound, missing),
-        face=_measure(face, no_picture, missing),
+        voice=_measure(voice.views if voice else None, no_sound, missing),
+        face=_measure(face.vector if face else None, no_picture, missing),
         duration_s=clip.duration_s,
         n_frames=seen.n_frames if seen else None,
         n_face_frames=seen.n_face_frames if seen else None,
@@ -138,15 +145,15 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
 
 
 def _measure(
-    track: VoiceTrack | FaceTrack | None, absent: str | None, missing: list[str]
+    measure: Callable[[], NDArray[np.float32]] | None, absent: str | None, missing: list[str]
 ) -> NDArray[np.float32] | None:
-    """Give the vector of a track that is wanted, or None and add what is missing."""
-    if track is None:
+    """Give what a track that is wanted measures, or None and add what is missing."""
+    if measure is None:
         return None
     try:
         if absent:
             raise MissingModality(absent)
-        return track.vector()
+        return measure()
     except MissingModality as reason:
         missing.append(str(reason))
         return None

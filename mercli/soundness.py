@@ -13,7 +13,7 @@ from mercli.face.track import FaceNetwork
 from mercli.inference import Classifier, messages, parse
 from mercli.judge import Judge
 from mercli.observer import Evidence
-from mercli.voice import vector_names
+from mercli.voice.sets import feature_set
 
 _ROUNDING = 0.01  # of a sum that has to be 1: networks may count with 16 bits
 
@@ -37,15 +37,17 @@ def check_sound(bundle: Bundle) -> None:
     # Only now: opening refused models that keep data in other files.
     for model, what in _models(bundle):
         _refuse_nan(model, what)
-    n_voice = len(vector_names())
-    blank = plain = None
+    silent = ramp = blank = plain = None
+    if bundle.voice:
+        n = len(feature_set(bundle.voice.spec).clip_names())
+        silent, ramp = np.zeros((1, n), np.float32), np.linspace(-1, 1, n, dtype=np.float32)[np.newaxis]
     if bundle.face and network:
         blank, plain = _try_faces(network, bundle.face.spec)
         judge.judge(Evidence(face=blank))
         if bundle.face.model:
             blank = np.zeros_like(blank)
-    judge.judge(Evidence(voice=np.zeros(n_voice, np.float32), face=blank))
-    judge.judge(Evidence(voice=np.linspace(-1, 1, n_voice, dtype=np.float32), face=plain))
+    judge.judge(Evidence(voice=silent, face=blank))
+    judge.judge(Evidence(voice=ramp, face=plain))
     if bundle.fusion:
         n = len(bundle.classes)
         fusion = Classifier(bundle.fusion.onnx, bundle.fusion.classes, bundle.classes, 2 * n, "the fusion model")

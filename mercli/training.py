@@ -26,7 +26,7 @@ from mercli.fusion import fusion_vector
 from mercli.inference import Classifier
 from mercli.judge import Judge
 from mercli.observer import Evidence
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.spec import VoiceSpec
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 _AGREEMENT = 1e-4  # between a classifier and its ONNX form, in probability
@@ -194,20 +194,27 @@ def _too_little(table: Table) -> CorpusError:
 
 
 def _fit_voice(table: Table, seed: int) -> Any:
-    rows = table.take(table.with_vector("voice"))
+    clips = table.take(table.with_vector("voice"))
     # Calibration holds examples of every class back: a class that has no second one is not learnt.
-    count = Counter(rows.labels)
-    rows = rows.take([i for i, label in enumerate(rows.labels) if count[label] > 1])
-    if len(set(rows.labels)) < 2:
+    count = Counter(clips.labels)
+    clips = clips.take([i for i, label in enumerate(clips.labels) if count[label] > 1])
+    if len(set(clips.labels)) < 2:
         return None
+    rows = [_rows(clip, "voice") for clip in clips.evidence]
+    clip_of = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
+    # Folds divide clips, not rows: the views of a clip are too alike to stand on both sides of one.
+    folds = [
+        (np.flatnonzero(np.isin(clip_of, train)), np.flatnonzero(np.isin(clip_of, held_out)))
+        for train, held_out in _calibration_folds(clips, seed)
+    ]
     # Support vectors give no probabilities: a sigmoid is fitted to the scores of speakers left out in turn.
     svm = CalibratedClassifierCV(
         # scikit-learn's own gamma, 1 / 136, is so narrow that every clip unlike the training's gets one answer.
         SVC(C=3.0, gamma=0.001, class_weight="balanced"),
         ensemble=False,
-        cv=_calibration_folds(rows, seed),
+        cv=folds,
     )
-    return make_pipeline(StandardScaler(), svm).fit(_vectors(rows, "voice"), rows.labels)
+    return make_pipeline(StandardScaler(), svm).fit(np.concatenate(rows), [clips.labels[i] for i in clip_of])
 
 
 def _fit_face(table: Table) -> Any:
@@ -246,8 +253,11 @@ def _say(table: Table, voice: Any, face: Any, classes: Sequence[str]) -> Posteri
         if estimator is None or not len(rows):
             continue
         columns = [classes.index(label) for label in estimator.classes_]
+        views = [_views(table.evidence[i], modality) for i in rows]
+        of_views = estimator.predict_proba(np.concatenate(views))
+        of_clips = np.split(of_views, np.cumsum([len(view) for view in views])[:-1])
         posteriors = np.zeros((len(rows), len(classes)))
-        posteriors[:, columns] = estimator.predict_proba(_vectors(table.take(rows), modality))
+        posteriors[:, columns] = [said_of.mean(axis=0) for said_of in of_clips]
         getattr(said, modality)[rows] = posteriors
     return said
 
@@ -285,12 +295,12 @@ def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
     if what == "voice":
         apart &= ~_level_votes(estimator, vectors)
     if apart.any():
-        raise MercliError(f"the {what} model in ONNX differs from the trained one on {apart.sum()} clips: a bug")
+        raise MercliError(f"the {what} model in ONNX differs from the trained one on {apart.sum()} rows: a bug")
     return model
 
 
 def _level_votes(estimator: Any, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark the clips on which two classes are level: an SVM counts votes between pairs of them."""
+    """Mark the rows on which two classes are level: an SVM counts votes between pairs of them."""
     scaler, calibrated = estimator
     (fitted,) = calibrated.calibrated_classifiers_
     pairs = copy.copy(fitted.estimator).set_params(decision_function_shape="ovo")
@@ -304,9 +314,22 @@ def _run(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     return classifier.posteriors(vectors)
 
 
+def _views(clip: Evidence, modality: str) -> NDArray[np.float32]:
+    """Give what a classifier is asked about a clip, a row a view; of a face there is one."""
+    return np.atleast_2d(getattr(clip, modality)).astype(np.float32)
+
+
+def _rows(clip: Evidence, modality: str) -> NDArray[np.float32]:
+    """Give what a classifier learns of a clip: its views, and those of its sound altered."""
+    views = _views(clip, modality)
+    if modality != "voice" or clip.voice_altered is None:
+        return views
+    return np.concatenate((views, clip.voice_altered)).astype(np.float32)
+
+
 def _vectors(table: Table, modality: str) -> NDArray[np.float32]:
-    present = [vector for clip in table.evidence if (vector := getattr(clip, modality)) is not None]
-    return np.stack(present).astype(np.float32)
+    """Give all that a classifier learns of the clips in which a modality was seen."""
+    return np.concatenate([_rows(table.evidence[i], modality) for i in table.with_vector(modality)])
 
 
 def _nothing(n: int, n_classes: int) -> Posteriors:

@@ -14,10 +14,12 @@ from mercli.emotions import FER2013
 from mercli.face.spec import FaceSpec
 from mercli.observer import Evidence
 from mercli.training import Table
-from mercli.voice import vector_names
+from mercli.voice.sets import feature_set
+from mercli.voice.spec import VoiceSpec
 
 THREE = ("angry", "happy", "sad")
 FACE_PX = 16
+N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), len(FaceSpec(FER2013).vector_names())
 
 
 def onnx_model(
@@ -88,15 +90,15 @@ def clouds(
     `relabel` gives each speaker's labels anew, so that they have nothing to do with the vectors.
     """
     rng = np.random.default_rng(seed)
-    sizes = {"voice": len(vector_names()), "face": len(FaceSpec(FER2013).vector_names())}
-    of_class = {m: class_offset * rng.normal(size=(len(classes), sizes[m])) for m in modalities}
+    shapes = {"voice": (1, N_VOICE), "face": (N_FACE,)}
+    of_class = {m: class_offset * rng.normal(size=(len(classes), *shapes[m])) for m in modalities}
     evidence, labels, names = [], [], []
     for speaker in range(speakers):
-        own = {m: speaker_offset * rng.normal(size=sizes[m]) for m in modalities}
+        own = {m: speaker_offset * rng.normal(size=shapes[m]) for m in modalities}
         for kind, label in enumerate(classes):
             for _ in range(clips):
-                vectors = {m: of_class[m][kind] + own[m] + rng.normal(size=sizes[m]) for m in modalities}
-                evidence.append(Evidence(**{m: vector.astype(np.float32) for m, vector in vectors.items()}))
+                measured = {m: of_class[m][kind] + own[m] + rng.normal(size=shapes[m]) for m in modalities}
+                evidence.append(Evidence(**{m: numbers.astype(np.float32) for m, numbers in measured.items()}))
                 labels.append(label)
         if relabel is not None:
             labels[-clips * len(classes) :] = relabel(speaker, rng)

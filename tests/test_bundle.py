@@ -33,10 +33,10 @@ from mercli.inference import Network
 from mercli.judge import Judge
 from mercli.observer import Evidence
 from mercli.soundness import check_sound
-from mercli.voice import vector_names
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.sets import feature_set
+from mercli.voice.spec import VoiceSpec
 
-N_VOICE, N_FACE = len(vector_names()), 21
+N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), 21
 FILES = (MANIFEST, CARD, "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx")
 
 
@@ -543,7 +543,7 @@ class TestModelsThatDoNotFit:
         voice = VoicePart(VoiceSpec(), Model(onnx_model(weights, after=after), THREE))
         judge = Judge(untrained(voice=voice))
         with pytest.raises(BundleError, match="the voice model gave a clip no probabilities"):
-            judge.judge(Evidence(voice=np.ones(N_VOICE, np.float32)))
+            judge.judge(Evidence(voice=np.ones((1, N_VOICE), np.float32)))
 
 
 def with_outside_data(location, place):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
-from synthetic import THREE, classifier, clouds, front_end, small_bundle
+from synthetic import N_FACE, N_VOICE, THREE, classifier, clouds, front_end, small_bundle
 
 from mercli.bundle import Bundle, FacePart, VoicePart
 from mercli.emotions import ALL, FER2013
@@ -18,10 +18,8 @@ from mercli.fusion import fuse, fusion_vector
 from mercli.inference import Classifier, to_posteriors
 from mercli.judge import Judge
 from mercli.observer import Evidence
-from mercli.voice import vector_names
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.spec import VoiceSpec
 
-N_VOICE, N_FACE = len(vector_names()), len(FaceSpec(FER2013).vector_names())
 EVIDENCE = clouds().evidence[0]
 
 
@@ -35,13 +33,13 @@ def judge(bundle):
     return Judge(bundle)
 
 
-def vectors(size):
+def vectors(shape):
     numbers = st.floats(-1e6, 1e6, width=32)
-    return st.none() | hnp.arrays(np.float32, size, elements=numbers)
+    return st.none() | hnp.arrays(np.float32, shape, elements=numbers)
 
 
 @settings(deadline=None)
-@given(voice=vectors(N_VOICE), face=vectors(N_FACE))
+@given(voice=vectors((1, N_VOICE)) | vectors((3, N_VOICE)), face=vectors(N_FACE))
 def test_posteriors_sum_to_one_whatever_was_measured(judge, voice, face):
     result = judge.judge(Evidence(voice=voice, face=face))
     for posterior, seen in (
@@ -62,6 +60,21 @@ def test_with_both_modalities_the_fusion_model_answers(judge, bundle):
     expected = model.posteriors(fusion_vector(result.voice, result.face)[np.newaxis])[0]
     assert np.array_equal(result.fused, expected)
     assert not np.allclose(result.fused, (result.voice + result.face) / 2)
+
+
+def test_the_answers_to_the_views_of_a_voice_are_averaged(judge):
+    table = clouds(modalities=["voice"])
+    one, other = (clip.voice for clip in table.evidence[3:5])
+    answers = [judge.judge(Evidence(voice=voice)).voice for voice in (one, other)]
+    assert not np.allclose(*answers)
+    both = judge.judge(Evidence(voice=np.concatenate((one, other))))
+    assert np.allclose(both.voice, np.mean(answers, axis=0), rtol=1e-6)
+    assert np.array_equal(both.fused, both.voice)
+
+
+def test_altered_copies_of_a_sound_do_not_change_what_is_said_of_it(judge):
+    altered = replace(EVIDENCE, voice_altered=-EVIDENCE.voice)
+    assert np.array_equal(judge.judge(altered).fused, judge.judge(EVIDENCE).fused)
 
 
 def test_without_a_fusion_model_the_two_are_averaged(bundle):
@@ -119,7 +132,7 @@ def test_the_network_s_classes_are_put_into_the_order_of_the_bundle():
 
 def test_a_class_that_a_model_does_not_know_gets_nothing():
     bundle = Bundle("b", FER2013, VoicePart(VoiceSpec(), classifier(N_VOICE, ("sad", "happy"))))
-    posterior = Judge(bundle).judge(Evidence(voice=np.ones(N_VOICE, np.float32))).fused
+    posterior = Judge(bundle).judge(Evidence(voice=np.ones((1, N_VOICE), np.float32))).fused
     known = [FER2013.index("happy"), FER2013.index("sad")]
     assert posterior[known].sum() == pytest.approx(1)
     assert np.delete(posterior, known).max() == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
-from synthetic import FACE_PX, THREE, classifier, front_end, onnx_model, small_bundle
+from synthetic import FACE_PX, N_VOICE, THREE, classifier, front_end, onnx_model, small_bundle
 
 from mercli.bundle import Bundle, Model, VoicePart
 from mercli.emotions import FER2013
@@ -13,10 +13,8 @@ from mercli.errors import BundleError
 from mercli.face.track import FaceNetwork
 from mercli.pipeline import open_bundle
 from mercli.soundness import check_sound
-from mercli.voice import vector_names
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.spec import VoiceSpec
 
-N_VOICE = len(vector_names())
 NAN = float("nan")
 
 

@@ -44,6 +44,20 @@ def relabelled(table, rows, labels):
     return replace(table, labels=tuple(new))
 
 
+def with_more_views(table):
+    """The same table, each clip's sound seen in two views, and in three of altered copies."""
+    rng = np.random.default_rng(5)
+
+    def near(voice, n):
+        return (voice + 0.1 * rng.normal(size=(n, voice.shape[1]))).astype(np.float32)
+
+    evidence = tuple(
+        replace(clip, voice=np.concatenate((clip.voice, near(clip.voice, 1))), voice_altered=near(clip.voice, 3))
+        for clip in table.evidence
+    )
+    return replace(table, evidence=evidence)
+
+
 def without(table, modality, rows):
     """The same table, the modality not seen in some rows."""
     evidence = list(table.evidence)
@@ -88,6 +102,32 @@ class TestWhatIsLearnt:
         for modality in MODALITIES:
             assert accuracy(getattr(leaking, modality), table.labels) > 0.6
             assert accuracy(getattr(said, modality), table.labels) < 0.45
+
+    def test_each_view_and_each_altered_one_is_a_row_with_the_label_of_its_clip(self, monkeypatch):
+        fitted = []
+
+        class Pipeline:
+            def fit(self, rows, labels):
+                fitted.append((rows, list(labels)))
+
+        monkeypatch.setattr(training, "make_pipeline", lambda *_: Pipeline())
+        table = with_more_views(clouds(modalities=["voice"]))
+        training._fit_voice(table, 0)
+        ((rows, labels),) = fitted
+        assert labels == [label for label in table.labels for _ in range(5)]
+        clip = table.evidence[7]
+        assert np.array_equal(rows[35:40], np.concatenate((clip.voice, clip.voice_altered)))
+        assert rows.dtype == np.float32
+
+    def test_the_answers_to_the_views_of_a_clip_are_averaged_and_altered_ones_not_asked_for(self):
+        table = with_more_views(clouds(5, class_offset=0.3))
+        voice = training._fit_voice(table, 0)
+        said = training._say(table, voice, None, THREE).voice
+        for clip, posterior in zip(table.evidence, said, strict=True):
+            assert np.allclose(posterior, voice.predict_proba(clip.voice).mean(axis=0), atol=1e-12)
+        made = fit(table, front_end(), name="b", seed=0)
+        assert np.allclose(judge_all(made, table, THREE).voice, said, atol=1e-4)
+        assert accuracy(judge_held_out(table, front_end(), seed=0).voice, table.labels) > 0.6
 
     def test_a_fusion_learns_which_modality_to_trust(self):
         voice, face = clouds(6, modalities=["voice"]), clouds(6, modalities=["face"], class_offset=0, seed=1)
@@ -158,6 +198,23 @@ class TestWhatIsKeptApart:
         other = fit(models, front_end(), name="b", seed=0, fusion_on=turned)
         assert (made.voice, made.face) == (other.voice, other.face)
         assert made.fusion != other.fusion
+
+    @pytest.mark.parametrize("speakers", [4, 1], ids=["by speaker", "by clip"])
+    def test_the_views_of_a_clip_are_calibrated_on_one_side(self, speakers, monkeypatch):
+        given = []
+        calibrate = training.CalibratedClassifierCV
+        monkeypatch.setattr(
+            training, "CalibratedClassifierCV", lambda svm, **how: given.append(how["cv"]) or calibrate(svm, **how)
+        )
+        table = with_more_views(clouds(speakers, modalities=["voice"]))
+        training._fit_voice(table, 0)
+        (folds,) = given
+        by_clip = training._calibration_folds(table, 0)
+        assert len(folds) == len(by_clip)
+        for pair, clips in zip(folds, by_clip, strict=True):
+            for rows, of_clips in zip(pair, clips, strict=True):
+                # Five rows a clip: two views, three of altered copies.
+                assert rows.tolist() == [5 * clip + i for clip in of_clips for i in range(5)]
 
     def test_probabilities_are_calibrated_on_speakers_left_out(self):
         table = clouds(4, modalities=["voice"])

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mercli.voice import vector_names, voice_vector
-from mercli.voice_spec import VoiceSpec
+from mercli.voice.sets import NAMES, feature_set
+from mercli.voice.spec import VoiceSpec
+from mercli.voice.track import voice_views
 
 SPANS = [field.name for field in fields(VoiceSpec) if field.name != "feature_set"]
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 3200).astype(np.float32)  # 0.2 s
@@ -31,9 +32,9 @@ def test_what_is_accepted_makes_a_vector(window, hop, mid_window, mid_hop):
         assert round(window * 16_000) < 20
         return
     with warnings.catch_warnings(action="error"):
-        vector = voice_vector(SOUND, accepted)
-    assert vector.shape == (len(vector_names()),)
-    assert np.isfinite(vector).all()
+        views = voice_views(SOUND, accepted)
+    assert views.shape == (1, len(feature_set(accepted).clip_names()))
+    assert np.isfinite(views).all()
 
 
 @pytest.mark.parametrize("window_s", [0.001, 0.0012, 0.00121])
@@ -41,7 +42,7 @@ def test_a_window_shorter_than_the_kernels_take_is_refused_with_its_length(windo
     with pytest.raises(ValueError, match=f"window_s {window_s} is shorter than 20 samples"):
         spec(window_s=window_s)
     with pytest.raises(ValueError, match="at least 20 samples"):
-        voice_vector(SOUND, VoiceSpec(window_s=window_s))
+        voice_views(SOUND, VoiceSpec(window_s=window_s))
 
 
 def test_the_shortest_window_is_accepted():
@@ -54,3 +55,18 @@ def test_the_shortest_window_is_accepted():
 def test_what_is_no_span_is_refused_with_its_value(name, value):
     with pytest.raises(ValueError, match=f"{name} .* is no span of 0.001 to 60 s"):
         spec(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["wav2vec", "", None, ["original-34"]])
+def test_a_feature_set_that_is_not_known_is_refused(name):
+    with pytest.raises(ValueError, match="unknown voice feature set"):
+        spec(feature_set=name)
+    with pytest.raises(ValueError, match="unknown voice feature set"):
+        feature_set(VoiceSpec(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_feature_set_is_found_by_its_name_and_read_back(name):
+    own = VoiceSpec(feature_set=name)
+    assert feature_set(own).spec is own
+    assert VoiceSpec.from_json(own.to_json()) == own

@@ -1,4 +1,4 @@
-"""How a clip's sound becomes a voice vector."""
+"""How a clip's sound becomes what a classifier is asked about."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -10,12 +10,12 @@ _SHORTEST_WINDOW = 20  # samples: mercli_kernels has features of no shorter one
 
 @dataclass(frozen=True, slots=True)
 class VoiceSpec:
-    """Say how a voice vector is made; a bundle records it.
+    """Say how a voice is measured; a bundle records it.
 
     Parameters
     ----------
     feature_set : str
-        The name of the set; ``"original-34"`` is the one there is.
+        The name of the set, one of `mercli.voice.sets.NAMES`.
     window_s, hop_s : float
         Short-term window and hop, in seconds.
     mid_window_s, mid_hop_s : float
@@ -31,8 +31,10 @@ class VoiceSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a specification back; a ValueError says what is not understood."""
+        from mercli.voice.sets import NAMES  # which imports this module
+
         spec = cls(**data)
-        if spec.feature_set != "original-34":
+        if spec.feature_set not in NAMES:
             raise ValueError(f"unknown voice feature set {spec.feature_set!r}")
         for name in (field.name for field in fields(cls) if field.name != "feature_set"):
             value = getattr(spec, name)

@@ -1,0 +1,116 @@
+"""The feature sets of a voice: what each has to give, and which there are."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli.voice.original import Original34
+from mercli.voice.spec import VoiceSpec
+from mercli.voice.spool import Spool
+
+
+class FeatureSet(Protocol):
+    """Measure a sound at three levels: in short-term windows, in mid-term windows, and as a whole clip.
+
+    A set keeps nothing of a sound: one may measure many. Tables come in order and piece by piece, so that memory
+    does not grow with the length of the sound.
+    """
+
+    @property
+    def spec(self) -> VoiceSpec:
+        """The windows and hops it measures in."""
+        ...
+
+    @property
+    def shortest_samples(self) -> int:
+        """A sound of fewer samples has no features; at least one short-term window."""
+        ...
+
+    def short_term_names(self) -> tuple[str, ...]:
+        """Name the columns of `short_term`."""
+        ...
+
+    def mid_term_names(self) -> tuple[str, ...]:
+        """Name the columns of `mid_term`."""
+        ...
+
+    def clip_names(self) -> tuple[str, ...]:
+        """Name the columns of `views`."""
+        ...
+
+    def short_term(self, sound: Spool) -> Iterator[NDArray[np.float64]]:
+        """Measure the short-term windows of a sound.
+
+        Parameters
+        ----------
+        sound : Spool
+            At least `shortest_samples` long.
+
+        Yields
+        ------
+        np.ndarray [shape=(n_frames, n)]
+            The next windows, at least one, a row each; the columns are those of `short_term_names`.
+        """
+        ...
+
+    def mid_term(self, sound: Spool) -> Iterator[NDArray[np.float64]]:
+        """Measure the mid-term windows of a sound.
+
+        Parameters
+        ----------
+        sound : Spool
+            At least `shortest_samples` long.
+
+        Yields
+        ------
+        np.ndarray [shape=(n_windows, n)]
+            The next windows, at least one, a row each; the columns are those of `mid_term_names`.
+        """
+        ...
+
+    def views(self, sound: Spool) -> NDArray[np.float32]:
+        """Describe a sound as a whole: what a classifier is asked about a clip.
+
+        Parameters
+        ----------
+        sound : Spool
+            At least `shortest_samples` long.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_views, n)]
+            A row a view, at least one. A view is the sound as it is or in another form that keeps the emotion,
+            such as a little faster; the answers to all views are averaged. The columns are those of `clip_names`.
+        """
+        ...
+
+
+_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34}
+
+NAMES = tuple(_SETS)
+"""What `VoiceSpec.feature_set` may be."""
+
+
+def feature_set(spec: VoiceSpec) -> FeatureSet:
+    """Give the feature set that a specification names.
+
+    Parameters
+    ----------
+    spec : VoiceSpec
+        Names the set, and says in which windows it measures.
+
+    Returns
+    -------
+    FeatureSet
+        Ready to measure.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set.
+    """
+    if spec.feature_set not in NAMES:
+        raise ValueError(f"unknown voice feature set {spec.feature_set!r}")
+    return _SETS[spec.feature_set](spec)

@@ -1,0 +1,141 @@
+"""The voice of one clip, gathered piece by piece and measured when its sound is whole."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli.errors import MissingModality
+from mercli.media import SAMPLE_RATE_HZ
+from mercli.voice.sets import feature_set
+from mercli.voice.spec import VoiceSpec
+from mercli.voice.spool import BLOCK_SAMPLES, SPOOL_BYTES, Spool
+from mercli_kernels import Level
+
+SILENCE_DB = -60.0
+"""A clip whose loudest window stays under this level, re full scale, holds no voice."""
+
+
+class VoiceTrack:
+    """Gather the sound of one clip, in memory that does not grow with its length.
+
+    Parameters
+    ----------
+    spec : VoiceSpec
+        The feature set, its windows and hops.
+    block_samples, spool_bytes : int
+        See `Spool`.
+
+    Examples
+    --------
+    ::
+
+        with VoiceTrack(spec) as track:
+            track.add(samples)
+            views = track.views()
+    """
+
+    def __init__(
+        self, spec: VoiceSpec, *, block_samples: int = BLOCK_SAMPLES, spool_bytes: int = SPOOL_BYTES
+    ) -> None:
+        self._features = feature_set(spec)
+        # The features need the level of the whole clip, so that nothing can be measured before its end.
+        self._sound = Spool(block_samples=block_samples, spool_bytes=spool_bytes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sound.close()
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Take the next samples, float32 [n], 16 kHz mono.
+
+        Raises
+        ------
+        MercliError
+            If there is no room for them.
+        """
+        self._sound.write(samples)
+
+    def sound(self) -> Spool:
+        """Give the sound of the clip, if there is a voice to measure in it.
+
+        Returns
+        -------
+        Spool
+            For the methods of a `FeatureSet`; it is closed when this is left.
+
+        Raises
+        ------
+        MissingModality
+            If there is no sound, or it is silent or too short: the message is the reason as a phrase.
+        MercliError
+            If there is no room for its sound.
+        """
+        sound, shortest = self._sound, self._features.shortest_samples
+        if not sound.n_samples:
+            raise MissingModality("no sound could be decoded")
+        if sound.n_samples < shortest:
+            raise MissingModality(f"the sound is shorter than {1000 * shortest / SAMPLE_RATE_HZ:.0f} ms")
+        window = round(self._features.spec.window_s * SAMPLE_RATE_HZ)
+        if _loudest_db(sound.blocks(), window, sound.level) < SILENCE_DB:
+            raise MissingModality("the sound is silent")
+        return sound
+
+    def views(self) -> NDArray[np.float32]:
+        """Describe the voice of the clip.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_views, n)]
+            See `FeatureSet.views`.
+
+        Raises
+        ------
+        MissingModality, MercliError
+            As `sound` does.
+        """
+        return self._features.views(self.sound())
+
+
+def voice_views(samples: NDArray[np.float32], spec: VoiceSpec) -> NDArray[np.float32]:
+    """Describe the voice of one clip whose sound is at hand; see `VoiceTrack`.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,)]
+        16 kHz mono.
+    spec : VoiceSpec
+        The feature set, its windows and hops.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_views, n)]
+        See `FeatureSet.views`.
+
+    Raises
+    ------
+    MissingModality
+        If the sound is silent or too short: the message is the reason as a phrase.
+    """
+    with VoiceTrack(spec) as track:
+        track.add(samples)
+        return track.views()
+
+
+def _loudest_db(blocks: Iterable[NDArray[np.float32]], window: int, level: Level) -> float:
+    """Give the level of the loudest window, in dB re full scale, a constant offset taken off."""
+    loudest = 0.0
+    rest = np.empty(0, np.float32)
+    for block in blocks:
+        samples = np.concatenate((rest, block))
+        whole = len(samples) // window * window
+        power = np.square(samples[:whole] - np.float32(level.offset)).reshape(-1, window).mean(axis=1)
+        loudest = max(loudest, float(power.max(initial=0.0)))
+        rest = samples[whole:]
+    return float(10 * np.log10(loudest + 1e-12))
