@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ("predict", "fit", "demo")
+COMMANDS = ("predict", "fit", "features", "demo")
 BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of reference -->"
 
 

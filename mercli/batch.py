@@ -1,15 +1,16 @@
 """Many files, each in a worker process of joblib's loky: a dead or stuck worker costs one file."""
 
 import contextlib
+import functools
 import sys
 import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import joblib
 import psutil
@@ -19,7 +20,23 @@ from mercli.errors import MercliError, UsageError
 from mercli.limits import Limits
 from mercli.worker import HANDLES, Death, Lost, Worker
 
+
+class Setup(Protocol):
+    """What the workers of a run are told, with what concerns the run itself."""
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may cost."""
+        ...
+
+    @property
+    def debug(self) -> bool:
+        """Whether a dying worker shows where it was."""
+        ...
+
+
 T = TypeVar("T")
+S = TypeVar("S", bound=Setup)
 Task = tuple[int, Path]
 
 _TICK_S = 0.1  # how often workers are looked at
@@ -37,7 +54,7 @@ def run(
     limits: Limits | None = None,
     prepare: Callable[[bool], object] = bool,
     debug: bool = False,
-) -> Iterator[tuple[int, T | Lost]]:
+) -> Generator[tuple[int, T | Lost], None, None]:
     """Do the same work on many files, each in another process than this one.
 
     A file whose worker dies is tried once more when all others are done and nothing runs beside it. A file that
@@ -91,6 +108,44 @@ def run(
                 yield index, Lost("crashed", f"its worker died twice: {result.how}")
             else:
                 yield index, result
+
+
+def run_with(
+    work: Callable[..., T],
+    paths: Sequence[Path],
+    setup: S,
+    *,
+    prepare: Callable[[S, bool], object],
+    jobs: int,
+) -> Generator[tuple[int, T | Lost], None, None]:
+    """Do work on many files that needs to be told more than a path; see `run`.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a path, and `setup` by that name.
+    paths : sequence of Path
+        The files.
+    setup : Setup
+        What to do, and within which limits; must travel to another process.
+    prepare : callable
+        As for `run`, with `setup` in front.
+    jobs : int
+        How many worker processes.
+
+    Returns
+    -------
+    generator
+        As that of `run`.
+    """
+    return run(
+        functools.partial(work, setup=setup),
+        paths,
+        jobs=jobs,
+        limits=setup.limits,
+        prepare=functools.partial(prepare, setup),
+        debug=setup.debug,
+    )
 
 
 def default_jobs() -> int:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mercli import interrupts
 from mercli.errors import UsageError
 
 
@@ -87,6 +88,35 @@ def replaced_file(path: Path) -> Iterator[Path]:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path | None) -> Iterator[Path]:
+    """Make a hidden folder for what is on its way to a file, and remove it in the end.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; the folder lies beside it, so that what was made there can be moved. None for one that lies where
+        temporary files do.
+
+    Yields
+    ------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UsageError
+        If none can be made there.
+    """
+    with _refused_in_words(path or Path(tempfile.gettempdir())):
+        part = _make_part_folder(_final(path)) if path else Path(tempfile.mkdtemp(prefix="mercli-"))
+    try:
+        yield part
+    finally:
+        with interrupts.noted():  # an impatient second Ctrl-C must not leave half of it
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager

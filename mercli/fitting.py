@@ -1,6 +1,5 @@
 """From a labelled corpus to a bundle with honest numbers: what `mercli fit` does."""
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -81,14 +80,8 @@ def observe(
         If no file is of use.
     """
     found: list[Evidence] = [Evidence()] * len(corpus.examples)
-    measured = batch.run(
-        functools.partial(observe_file, setup=setup),
-        [example.path for example in corpus.examples],
-        jobs=jobs,
-        limits=setup.limits,
-        prepare=functools.partial(start_worker, setup),
-        debug=setup.debug,
-    )
+    paths = [example.path for example in corpus.examples]
+    measured = batch.run_with(observe_file, paths, setup, prepare=start_worker, jobs=jobs)
     for index, outcome in measured:
         if isinstance(outcome, Lost):
             evidence = Evidence(missing=(f"{outcome.status}: {outcome.reason}",))

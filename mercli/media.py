@@ -323,9 +323,7 @@ class _SoundFile:
         mono = Mono(SAMPLE_RATE_HZ)
         try:
             while len(block := self._file.read(_BLOCK, dtype="float32", always_2d=True)):
-                frame = av.AudioFrame.from_ndarray(mixed(block)[np.newaxis], format="fltp", layout="mono")
-                frame.sample_rate = rate
-                yield from map(Sound, mono.convert(frame))
+                yield from map(Sound, mono.convert_samples(mixed(block), rate))
                 count += len(block)
                 self.read_s = count / rate
         except (self._error, ValueError) as error:

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import mercli_kernels
 import mercli_models
 from mercli import bundle as bundles
 from mercli.bundle import Bundle
-from mercli.errors import BundleError, MediaError, MercliError, UsageError
+from mercli.errors import BundleError, MediaError, UsageError, sentence
 from mercli.face.detect import HAAR, open_detector
 from mercli.judge import Judge, Result
 from mercli.limits import Limits
@@ -173,7 +172,7 @@ def observe_file(path: Path, setup: Setup) -> Evidence:
     try:
         return observer.observe(path)
     except Exception as error:
-        return Evidence(missing=(_sentence(error, setup),))
+        return Evidence(missing=(sentence(error, debug=setup.debug),))
 
 
 def predict_file(path: Path, setup: Setup) -> Result:
@@ -184,7 +183,7 @@ def predict_file(path: Path, setup: Setup) -> Result:
     except Exception as error:
         # What is wrong with a file stays wrong with it; anything else may be gone the next time.
         passing = not isinstance(error, MediaError)
-        return Result("failed", Evidence(), error=_sentence(error, setup), passing=passing)
+        return Result("failed", Evidence(), error=sentence(error, debug=setup.debug), passing=passing)
 
 
 @functools.lru_cache(maxsize=1)
@@ -202,13 +201,3 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         max_pixels=limits.max_pixels,
     )
     return observer, Judge(bundle)
-
-
-def _sentence(error: Exception, setup: Setup) -> str:
-    if isinstance(error, MercliError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for it"
-    if setup.debug:
-        traceback.print_exception(error)
-    return f"unforeseen error, please report it: {type(error).__name__}: {error}"

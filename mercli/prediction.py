@@ -1,6 +1,5 @@
 """From files to the rows of a journal: what `mercli predict` does."""
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -106,14 +105,8 @@ def predict(
         When asked to end.
     """
     label, recipe = _label(bundle, setup), _recipe(bundle, setup)
-    finished = batch.run(
-        functools.partial(_predict_one, setup=setup),
-        [item.path for item in inputs],
-        jobs=jobs,
-        limits=setup.limits,
-        prepare=functools.partial(start_worker, setup),
-        debug=setup.debug,
-    )
+    paths = [item.path for item in inputs]
+    finished = batch.run_with(_predict_one, paths, setup, prepare=start_worker, jobs=jobs)
     for index, outcome in finished:
         if isinstance(outcome, Lost):
             seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)

@@ -43,6 +43,12 @@ class Mono:
         frame.pts = None  # gaps in the clock are no sound
         yield from map(_samples, self._resampler.resample(frame))
 
+    def convert_samples(self, samples: NDArray[np.float32], rate_hz: int) -> Iterator[NDArray[np.float32]]:
+        """Give what the next samples, one channel of that rate, add; a ValueError says what is wrong with it."""
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
+        frame.sample_rate = rate_hz
+        yield from self.convert(frame)
+
     def flush(self) -> Iterator[NDArray[np.float32]]:
         """Give what the last frames still add."""
         resampler, self._resampler, self._kind = self._resampler, None, None

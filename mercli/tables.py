@@ -158,10 +158,11 @@ def write_csv(file: IO[str], rows: Iterable[Row], schema: Mapping[str, type]) ->
     writer = csv.DictWriter(file, list(schema), lineterminator="\n")
     writer.writeheader()
     for line in rows:
-        writer.writerow({name: _inert(value) for name, value in line.items()})
+        writer.writerow({name: inert(value) for name, value in line.items()})
 
 
-def _inert(value: Value) -> Value:
+def inert(value: Value) -> Value:
+    """Give what stands in a cell of CSV for a value: no formula, and no carriage return."""
     if not isinstance(value, str):
         return value
     text = value.replace("\r", " ")

@@ -85,7 +85,10 @@ def test_the_readme_says_what_the_numbers_do_not_mean():
 
 
 @pytest.mark.parametrize(
-    "example", re.findall(r"^\$ (mercli .*)$", read("docs/predict.md") + read("docs/fit.md"), re.M)
+    "example",
+    re.findall(
+        r"^\$ (mercli .*)$", "".join(map(read, ("docs/predict.md", "docs/fit.md", "docs/features.md"))), re.M
+    ),
 )
 def test_the_options_in_examples_exist(example):
     command = get_command(app).commands[example.split()[1]]

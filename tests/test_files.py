@@ -17,6 +17,7 @@ from mercli.files import (
     refuse_unwritable_folder,
     replaced_file,
     replaced_folder,
+    scratch_folder,
     sha256,
 )
 
@@ -309,3 +310,32 @@ def test_a_place_without_the_right_to_write_takes_no_folder(reachable: Path, nam
         f"cannot write {closed / name}: {closed} takes no new folder (Permission denied); "
         "choose another place with -o\n"
     )
+
+
+# A folder for what is on its way to a file
+
+
+def test_a_scratch_folder_is_hidden_beside_its_file_and_gone_afterwards(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path / "out.csv") as folder:
+        (folder / "part").write_text("x")
+        assert folder.parent == tmp_path
+        assert folder.name.startswith(".out.csv.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_folder_lies_beside_the_file_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "there" / "out.csv")
+    with scratch_folder(tmp_path / "link.csv") as folder:
+        assert folder.parent == tmp_path / "there"
+
+
+def test_a_scratch_folder_for_no_file_lies_where_temporary_files_do() -> None:
+    with scratch_folder(None) as folder:
+        assert folder.parent == Path(tempfile.gettempdir())
+    assert not folder.exists()
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot write"), scratch_folder(tmp_path / "absent" / "out.csv"):
+        pass

@@ -8,6 +8,7 @@ import typer
 from mercli import __version__
 from mercli.cli import streams
 from mercli.cli.demo import demo
+from mercli.cli.features import features
 from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
 from mercli.cli.predict import predict
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(fit)
+app.command()(features)
 app.command()(demo)
 
 

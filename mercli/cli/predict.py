@@ -27,6 +27,7 @@ from mercli.cli.options import (
     read_limits,
     split_commas,
 )
+from mercli.cli.places import find_inputs, refuse_output
 
 if TYPE_CHECKING:
     from mercli.journal import Journal
@@ -79,15 +80,10 @@ def predict(
     from mercli import batch, journal, prediction, tables
     from mercli.cli.progress import Display
     from mercli.errors import MercliError, UsageError
-    from mercli.inputs import find
     from mercli.pipeline import make_setup, open_bundle
 
     kept = _find_journal(output, overwrite)
-    inputs = find(paths, leave_out=[output, kept] if output and kept else ())
-    if not inputs:
-        raise UsageError(f"no video or sound file in {', '.join(paths)}")
-    if output is not None and os.path.realpath(output) in {os.path.realpath(item.path) for item in inputs}:
-        raise UsageError(f"-o {output} is one of the files to read; choose another name so that it is not lost")
+    inputs = find_inputs(paths, output, *([kept] if kept else ()))
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
@@ -142,14 +138,12 @@ def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
     """Say where the journal goes, once it is clear that the table can be written and costs no other file."""
     from mercli import journal, tables
     from mercli.errors import UsageError
-    from mercli.files import refuse_unwritable
 
+    if output is not None:
+        tables.writer_for(output)
+    refuse_output(output)
     if output is None:
-        if streams.leads_nowhere("stdout"):
-            raise UsageError("the output is closed; give -o the name of a file")
         return None
-    tables.writer_for(output)
-    refuse_unwritable(output)
     # Beside the file behind a link: two runs through two names are still on one output.
     place = Path(os.path.realpath(output)) if output.is_symlink() else output
     kept = place.with_name(place.name + journal.SUFFIX)
@@ -160,15 +154,8 @@ def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
 
 def _print_csv(rows: "Iterable[Row]", schema: Mapping[str, type]) -> None:
     from mercli import tables
-    from mercli.errors import MercliError
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # the same bytes as in a file, whatever the terminal's are
         sys.stdout.reconfigure(encoding="utf-8", newline="")
-    try:
+    with streams.printing():
         tables.write_csv(sys.stdout, rows, schema)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        streams.abandon_stdout()
-        raise MercliError(f"cannot write the output: {error.strerror}") from error

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 
 _NAMES = ("stdin", "stdout", "stderr")
 _closed: set[str] = set()
@@ -41,6 +42,21 @@ def secure() -> None:
 def leads_nowhere(name: str) -> bool:
     """Tell whether a standard stream was closed when the command was started."""
     return name in _closed
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Write a table to stdout; a MercliError says what became of what could not be written."""
+    from mercli.errors import MercliError
+
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon_stdout()
+        raise MercliError(f"cannot write the output: {error.strerror}") from error
 
 
 def abandon_stdout() -> None:

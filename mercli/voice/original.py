@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.media import SAMPLE_RATE_HZ
+from mercli.voice.spans import mid_term_frames
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool
 from mercli_kernels import (
@@ -64,12 +65,8 @@ class Original34:
 
     def mid_term(self, sound: Spool) -> Iterator[NDArray[np.float64]]:
         """Give mean and deviation of each short-term column, float64 [n_windows, 136] at a time."""
-        spec = self.spec
-        return mid_term_stream(
-            self.short_term(sound),
-            window_frames=max(1, round(spec.mid_window_s / spec.hop_s)),
-            hop_frames=max(1, round(spec.mid_hop_s / spec.hop_s)),
-        )
+        window, hop = mid_term_frames(self.spec)
+        return mid_term_stream(self.short_term(sound), window_frames=window, hop_frames=hop)
 
     def views(self, sound: Spool) -> NDArray[np.float32]:
         """Give the mean over the mid-term windows, float32 [1, 136]."""

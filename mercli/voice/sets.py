@@ -92,6 +92,9 @@ _SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34
 NAMES = tuple(_SETS)
 """What `VoiceSpec.feature_set` may be."""
 
+DEFAULT = "original-34"
+"""What `mercli features` measures unless told otherwise."""
+
 
 def feature_set(spec: VoiceSpec) -> FeatureSet:
     """Give the feature set that a specification names.

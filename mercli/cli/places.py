@@ -1,0 +1,41 @@
+"""Where a command reads and where its table goes, settled before anything is read."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mercli.cli import streams
+
+if TYPE_CHECKING:
+    from mercli.inputs import Input
+
+
+def refuse_output(output: Path | None) -> None:
+    """Raise a UsageError where no table could be written."""
+    from mercli.errors import UsageError
+    from mercli.files import refuse_unwritable
+
+    if output is not None:
+        refuse_unwritable(output)
+    elif streams.leads_nowhere("stdout"):
+        raise UsageError("the output is closed; give -o the name of a file")
+
+
+def find_inputs(paths: Sequence[str], output: Path | None, *others: Path) -> "list[Input]":
+    """Find the files to read, but for the output and others that the command writes.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or the output is one of them.
+    """
+    from mercli.errors import UsageError
+    from mercli.inputs import find
+
+    inputs = find(paths, leave_out=[output, *others] if output else ())
+    if not inputs:
+        raise UsageError(f"no video or sound file in {', '.join(paths)}")
+    if output is not None and os.path.realpath(output) in {os.path.realpath(item.path) for item in inputs}:
+        raise UsageError(f"-o {output} is one of the files to read; choose another name so that it is not lost")
+    return inputs
