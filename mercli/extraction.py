@@ -15,10 +15,9 @@ import mercli_kernels
 from mercli import batch
 from mercli.assembly import Assembly, Layout, Rows, assembly_for, columns_of
 from mercli.errors import MercliError, MissingModality, sentence
-from mercli.features import LEVELS, Meter, heard, listen
+from mercli.features import LEVELS, Meter, heard, listen, set_names
 from mercli.inputs import Input
 from mercli.limits import Limits
-from mercli.voice import sets
 from mercli.voice.track import VoiceTrack
 from mercli.worker import Lost
 
@@ -88,7 +87,7 @@ def layout(feature_set: str, level: str) -> Layout:
 def is_table(path: Path) -> bool:
     """Tell whether a file is a table that `extract` wrote, of any set and level; an empty file is as good."""
     columns = columns_of(path)
-    known = [layout(feature_set, level).names for feature_set in sets.NAMES for level in LEVELS]
+    known = [layout(feature_set, level).names for feature_set in set_names() for level in LEVELS]
     return columns is not None and columns in ((), *known)
 
 

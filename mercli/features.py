@@ -61,7 +61,7 @@ def measure(
     source : path or np.ndarray [shape=(n,)]
         A video or sound file; or samples, mono, float32 or float64, full scale 1.
     set : str
-        The feature set, one of `mercli.voice.sets.NAMES`.
+        The feature set, one of `set_names`.
     level : str
         ``"short"``, a row a short-term window; ``"mid"``, a row a mid-term window; ``"clip"``, one row.
     sample_rate_hz : int
@@ -106,6 +106,11 @@ def measure(
             raise type(error)(f"{os.fspath(source)}: {error}") from error
 
 
+def set_names() -> tuple[str, ...]:
+    """Name the feature sets that can be measured: those that need nothing but their name."""
+    return tuple(name for name in sets.NAMES if _is_whole(name))
+
+
 class Meter:
     """Measure sounds by one feature set at one level.
 
@@ -128,8 +133,8 @@ class Meter:
     """
 
     def __init__(self, set: str, level: str) -> None:
-        if set not in sets.NAMES:
-            raise UsageError(f"no feature set {set!r}; there is {' and '.join(sets.NAMES)}")
+        if set not in set_names():
+            raise UsageError(f"no feature set {set!r}; there is {' and '.join(set_names())}")
         if level not in LEVELS:
             raise UsageError(f"no level {level!r}; there are {', '.join(LEVELS)}")
         self._features = sets.feature_set(VoiceSpec(feature_set=set))
@@ -215,6 +220,14 @@ def heard(clip: Clip, track: VoiceTrack) -> Spool:
     if not clip.has_sound:
         raise MissingModality("the file has no sound")
     return track.sound()
+
+
+def _is_whole(name: str) -> bool:
+    try:
+        sets.feature_set(VoiceSpec(feature_set=name))
+    except ValueError:  # it needs more than the name, such as a network that a bundle tells of
+        return False
+    return True
 
 
 def _gather(meter: Meter, sound: Spool, damage: str | None) -> Features:

@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from mercli.errors import MediaError, MissingModality, UsageError
-from mercli.features import LEVELS, measure
+from mercli.features import LEVELS, measure, set_names
 from mercli.sample import write_audio
 from mercli.voice import sets
 from mercli.voice.spans import mid_term_spans_s, short_term_spans_s
@@ -53,7 +53,7 @@ def test_a_file_has_the_features_that_the_kernels_give_for_its_samples(recording
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("name", sets.NAMES)
+@pytest.mark.parametrize("name", set_names())
 def test_names_values_and_times_of_every_set_fit_together(voice: Samples, name: str, level: str) -> None:
     features = measure(voice, set=name, level=level)
     n, n_names = features.values.shape
@@ -68,7 +68,7 @@ def test_names_values_and_times_of_every_set_fit_together(voice: Samples, name: 
     assert not {"file", "status", "error", "duration_s", "start_s", "end_s"} & set(features.names)
 
 
-@pytest.mark.parametrize("name", sets.NAMES)
+@pytest.mark.parametrize("name", set_names())
 def test_a_clip_s_features_are_the_first_view_that_a_classifier_is_asked_about(voice: Samples, name: str) -> None:
     assert np.array_equal(measure(voice, set=name).values, voice_views(voice, VoiceSpec(feature_set=name))[:1])
 
@@ -168,6 +168,20 @@ def test_a_set_or_a_level_that_does_not_exist_is_named_with_those_that_do(voice:
 def test_samples_that_are_none_are_refused(samples: NDArray[Any], rate: int, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         measure(samples, sample_rate_hz=rate)
+
+
+def test_a_set_that_needs_more_than_its_name_is_not_among_those_to_choose_from(
+    voice: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needy(spec: VoiceSpec) -> sets.FeatureSet:
+        raise ValueError(f"{spec.feature_set} needs a network")
+
+    monkeypatch.setattr(sets, "_SETS", {**sets._SETS, "needy": needy})
+    monkeypatch.setattr(sets, "NAMES", (*sets.NAMES, "needy"))
+    assert "needy" not in set_names()
+    with pytest.raises(UsageError, match="no feature set 'needy'; there is "):
+        measure(voice, set="needy")
+    assert sets.DEFAULT in set_names()
 
 
 GROW = """
