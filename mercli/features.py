@@ -13,7 +13,6 @@ from mercli.media import SAMPLE_RATE_HZ, Clip, Sound
 from mercli.sound import Mono
 from mercli.voice import sets
 from mercli.voice.spans import mid_term_spans_s, short_term_spans_s
-from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool
 from mercli.voice.track import VoiceTrack
 
@@ -137,7 +136,7 @@ class Meter:
             raise UsageError(f"no feature set {set!r}; there is {' and '.join(set_names())}")
         if level not in LEVELS:
             raise UsageError(f"no level {level!r}; there are {', '.join(LEVELS)}")
-        self._features = sets.feature_set(VoiceSpec(feature_set=set))
+        self._features = sets.feature_set(sets.default_spec(set))
         self._level = level
         self.spec = self._features.spec
         self.names = {
@@ -224,7 +223,7 @@ def heard(clip: Clip, track: VoiceTrack) -> Spool:
 
 def _is_whole(name: str) -> bool:
     try:
-        sets.feature_set(VoiceSpec(feature_set=name))
+        sets.default_spec(name)
     except ValueError:  # it needs more than the name, such as a network that a bundle tells of
         return False
     return True

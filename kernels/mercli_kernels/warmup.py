@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from mercli_kernels.cycles import cycle_measures
 from mercli_kernels.mid_term import mid_term_statistics
+from mercli_kernels.pitch import track_pitch
 from mercli_kernels.short_term import short_term_features
+from mercli_kernels.speech import speech_contours
 
 
 def warm_up() -> None:
@@ -20,3 +23,7 @@ def warm_up() -> None:
     ramp = np.linspace(-1.0, 1.0, 800)
     features = short_term_features(ramp, sample_rate_hz=16000)
     mid_term_statistics(features, window_frames=1, hop_frames=1)
+    buzz = (np.arange(800) % 80).astype(np.float32)
+    pitch = track_pitch(buzz, 3)
+    cycle_measures(buzz, pitch)
+    speech_contours(buzz, pitch)

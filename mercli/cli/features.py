@@ -36,7 +36,7 @@ def features(
     ] = None,
     feature_set: Annotated[
         str | None,
-        typer.Option("--set", metavar="NAME", help="The feature set.", show_default="original-34"),
+        typer.Option("--set", metavar="NAME", help="The feature set.", show_default="mercli-1"),
     ] = None,
     level: Annotated[
         str,

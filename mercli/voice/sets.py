@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.voice import mercli1
+from mercli.voice.mercli1 import Mercli1
 from mercli.voice.original import Original34
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool
@@ -86,14 +88,44 @@ class FeatureSet(Protocol):
         """
         ...
 
+    def altered(self, sound: Spool) -> NDArray[np.float32]:
+        """Describe altered copies of a sound, to train on beside its views.
 
-_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34}
+        Parameters
+        ----------
+        sound : Spool
+            At least `shortest_samples` long.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_copies, n)]
+            The same for the same sound; no rows where the set makes no copies. The columns are those of
+            `clip_names`.
+        """
+        ...
+
+
+_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34, "mercli-1": Mercli1}
+_SPECS = {"original-34": VoiceSpec(), "mercli-1": mercli1.SPEC}
 
 NAMES = tuple(_SETS)
 """What `VoiceSpec.feature_set` may be."""
 
-DEFAULT = "original-34"
-"""What `mercli features` measures unless told otherwise."""
+DEFAULT = "mercli-1"
+"""What `mercli features` measures, and `mercli fit` trains on, unless told otherwise."""
+
+
+def default_spec(name: str) -> VoiceSpec:
+    """Give the windows that a set is meant to be measured in.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set, or it needs more than a name.
+    """
+    if name not in _SPECS:
+        raise ValueError(f"unknown voice feature set {name!r}")
+    return _SPECS[name]
 
 
 def feature_set(spec: VoiceSpec) -> FeatureSet:

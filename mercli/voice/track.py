@@ -102,6 +102,21 @@ class VoiceTrack:
         """
         return self._features.views(self.sound())
 
+    def altered(self) -> NDArray[np.float32]:
+        """Describe altered copies of the clip, to train on.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_copies, n)]
+            See `FeatureSet.altered`.
+
+        Raises
+        ------
+        MissingModality, MercliError
+            As `sound` does.
+        """
+        return self._features.altered(self.sound())
+
 
 def voice_views(samples: NDArray[np.float32], spec: VoiceSpec) -> NDArray[np.float32]:
     """Describe the voice of one clip whose sound is at hand; see `VoiceTrack`.

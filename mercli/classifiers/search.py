@@ -1,0 +1,167 @@
+"""Which setting of a classifier and which classifier does best on speakers it did not hear."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mercli import corpora
+from mercli.classifiers.calibrated import Average, Calibrated, Estimator, Scorer, fit_temperature, softmax
+from mercli.classifiers.forest import fit_forest
+from mercli.classifiers.kernel import fit_svm
+from mercli.classifiers.linear import fit_lda, fit_logistic
+from mercli.classifiers.rows import Rows, clip_means
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Hold a kind of classifier: how all of a grid is trained, and the grid, the plainest first."""
+
+    fit: Callable[[Rows, Sequence[dict[str, float]], int], Sequence[Scorer]]
+    grid: tuple[dict[str, float], ...]
+
+
+FAMILIES = {
+    "lda": Family(fit_lda, tuple({"shrinkage": s} for s in (0.7, 0.4, 0.2, 0.1, 0.05))),
+    "logistic": Family(fit_logistic, tuple({"C": c} for c in (0.003, 0.01, 0.03, 0.1))),
+    "svm": Family(fit_svm, tuple({"gamma": g, "C": c} for g in (0.03, 0.1, 0.3) for c in (10.0, 100.0))),
+    "forest": Family(fit_forest, ({"min_samples_leaf": 5},)),
+}
+AVERAGE = "average"
+AVERAGED = ("lda", "logistic", "svm")  # forests did worst
+NAMES = (*FAMILIES, AVERAGE)
+
+
+def train(name: str, rows: Rows, *, seed: int) -> Estimator | None:
+    """Train a classifier, its setting and temperature found on speakers left out in turn.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    rows : Rows
+        What there is to learn from. A class with one clip is not learnt.
+    seed : int
+        Of folds and forest.
+
+    Returns
+    -------
+    Estimator or None
+        None where there are not two classes with two clips each.
+
+    Raises
+    ------
+    KeyError
+        If there is no such name.
+    """
+    rows = rows.learnable()
+    if len(set(rows.labels.tolist())) < 2:
+        return None
+    if name == AVERAGE:
+        return Average({member: _train(FAMILIES[member], rows, seed) for member in AVERAGED})
+    return _train(FAMILIES[name], rows, seed)
+
+
+def choose(rows: Rows, *, seed: int) -> tuple[str, dict[str, float]]:
+    """Compare the classifiers on speakers that neither their training nor their search has heard.
+
+    Parameters
+    ----------
+    rows : Rows
+        What there is to learn from.
+    seed : int
+        Of folds and forests.
+
+    Returns
+    -------
+    name : str
+        The best, of equals the first of `NAMES`; the average where speakers cannot be left out.
+    table : dict of str to float
+        The UAR of each, over clips; empty where speakers cannot be left out.
+    """
+    classes = np.unique(rows.labels)
+    said = {name: np.full((len(rows.X), len(classes)), np.nan) for name in NAMES}
+    for held_out in _without_a_speaker(rows, seed):
+        seen, rest = held_out & rows.heard, rows.take(~held_out)
+        trained = {name: train(name, rest, seed=seed) for name in FAMILIES}
+        for name, estimator in (trained | _averaged(trained)).items():
+            if estimator is not None:
+                said[name][seen] = 0.0
+                columns = np.searchsorted(classes, estimator.classes_)
+                said[name][np.ix_(seen, columns)] = estimator.predict_proba(rows.X[seen])
+    if np.isnan(said[AVERAGE]).all():
+        return AVERAGE, {}
+    table = {name: _uar(posteriors, rows) for name, posteriors in said.items()}
+    return max(NAMES, key=lambda name: table[name]), table
+
+
+def divisions(rows: Rows, seed: int) -> list[NDArray[np.bool_]]:
+    """Divide rows for a search.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of classes with two clips or more each.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of np.ndarray of bool [shape=(n,)]
+        The rows held out each time: those of some speakers, or of some clips where without a speaker there would
+        be nothing to tell apart or to judge.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if found := list(_without_a_speaker(rows, seed)):
+        return found
+    clips, labels, _ = rows.per_clip()
+    rarest = int(np.unique(labels, return_counts=True)[1].min())
+    splitter = StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed)
+    return [np.isin(rows.clips, clips[held_out]) for _, held_out in splitter.split(labels, labels)]
+
+
+def _without_a_speaker(rows: Rows, seed: int) -> Iterator[NDArray[np.bool_]]:
+    clips, labels, speakers = rows.per_clip()
+    for held_out in corpora.folds(labels.tolist(), speakers.tolist(), seed=seed):
+        rest = set(np.delete(labels, held_out).tolist())
+        if len(rest) > 1 and rest & set(labels[held_out].tolist()):
+            yield np.isin(rows.clips, clips[held_out])
+
+
+def _train(family: Family, rows: Rows, seed: int) -> Calibrated:
+    classes, kind = np.unique(rows.labels, return_inverse=True)
+    best = (-1.0, 1.0, family.grid[0])
+    for setting, scores in zip(family.grid, _held_out_scores(family, rows, classes, seed), strict=True):
+        judged = ~np.isnan(scores).any(axis=1)
+        temperature = fit_temperature(scores[judged], kind[judged], rows.clips[judged])
+        uar = _uar(softmax(scores / temperature), rows)
+        best = max(best, (uar, temperature, setting), key=lambda found: found[0])  # of equals the first
+    _, temperature, setting = best
+    return Calibrated(family.fit(rows, [setting], seed)[0], temperature, setting)
+
+
+def _held_out_scores(family: Family, rows: Rows, classes: NDArray[np.str_], seed: int) -> NDArray[np.float64]:
+    """Score rows held out [setting, row, class]; NaN: not judged, minus infinity: a class not learnt."""
+    scores = np.full((len(family.grid), len(rows.X), len(classes)), np.nan)
+    for held_out in divisions(rows, seed):
+        seen = held_out & rows.heard
+        for said, scorer in zip(scores, family.fit(rows.take(~held_out), family.grid, seed), strict=True):
+            said[seen] = -np.inf
+            said[np.ix_(seen, np.searchsorted(classes, scorer.classes_))] = scorer.scores(rows.X[seen])
+    return scores
+
+
+def _averaged(trained: dict[str, Estimator | None]) -> dict[str, Estimator | None]:
+    members = {name: estimator for name in AVERAGED if (estimator := trained[name]) is not None}
+    return {AVERAGE: Average(members) if members else None}
+
+
+def _uar(posteriors: NDArray[np.float64], rows: Rows) -> float:
+    """Give the mean of the classes' recalls over the clips that were judged."""
+    judged = np.flatnonzero(~np.isnan(posteriors).any(axis=1))
+    means = clip_means(posteriors[judged], rows.clips[judged])
+    _, labels, _ = rows.take(judged).per_clip()
+    right = np.unique(rows.labels)[means.argmax(axis=1)] == labels
+    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
