@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli_kernels.cycles import CYCLE_NAMES
-from mercli_kernels.speech import HOP_S, MEL_NAMES, SPECTRAL_NAMES, SPEECH_NAMES
+from mercli_kernels.speech import CEPSTRAL_NAMES, HOP_S, MEL_NAMES, SPECTRAL_NAMES, SPEECH_NAMES
 
 FUNCTIONALS = ("mean", "std", "p5", "p25", "p50", "p75", "p95", "slope", "delta_std", "delta_abs")
 _SHARES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
@@ -16,7 +16,7 @@ _SHARES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 _FEWEST_VOICED = 5
 _SHORTEST_RUN = 5  # frames of a voiced segment that has a slope
 
-_VOICED = ("f0", "hnr", "h1_h2", "h1_a3", "h1_a1", *SPECTRAL_NAMES, *MEL_NAMES, "cpp")
+_VOICED = ("f0", "hnr", "h1_h2", "h1_a3", "h1_a1", *SPECTRAL_NAMES, *CEPSTRAL_NAMES, *MEL_NAMES, "cpp")
 _ALL = ("voicing", "cpp")
 _MOVING = ("f0", "level", *(f"mfcc_{n}" for n in range(8)), *MEL_NAMES[::5])
 _JERKY = _MOVING[:10]
