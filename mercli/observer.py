@@ -14,6 +14,7 @@ from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
+from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.track import VoiceTrack
 
@@ -64,6 +65,8 @@ class Observer:
         Finds faces; needed for the face.
     max_duration_s, max_pixels : float or None, int or None
         Limits of a file; see `Clip`.
+    voice : FeatureSet, optional
+        How to measure the voice; without it as the bundle says, which is not enough where it needs an encoder.
     """
 
     def __init__(
@@ -74,12 +77,13 @@ class Observer:
         *,
         max_duration_s: float | None = None,
         max_pixels: int | None = None,
+        voice: FeatureSet | None = None,
     ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
         if "voice" in modalities:
             # A bundle without a voice model can still be the front end that one is trained behind.
-            self._voice = bundle.voice.spec if bundle.voice else VoiceSpec()
+            self._voice = voice or feature_set(bundle.voice.spec if bundle.voice else VoiceSpec())
         if "face" in modalities and bundle.face:
             self._face = bundle.face.spec
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)

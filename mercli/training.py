@@ -75,7 +75,15 @@ class Posteriors:
     fused: NDArray[np.float64]
 
 
-def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | None = None) -> Bundle:
+def fit(
+    table: Table,
+    base: Bundle,
+    *,
+    name: str,
+    seed: int,
+    fusion_on: Table | None = None,
+    voice_spec: VoiceSpec | None = None,
+) -> Bundle:
     """Train the classifiers of a bundle.
 
     Parameters
@@ -91,6 +99,8 @@ def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | 
     fusion_on : Table, optional
         What the fusion is trained on, of other speakers. Without it, on posteriors of `table` itself from
         models that did not see the speaker; of one speaker there are none, and voice and face are averaged.
+    voice_spec : VoiceSpec, optional
+        How the voice was measured, where that is not how `base` says.
 
     Returns
     -------
@@ -117,7 +127,7 @@ def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | 
                 else (table, _crossfit(table, classes, seed))
             )
             fusion = _fit_fusion(said, stacked.labels, seed)
-    spec = base.voice.spec if base.voice else VoiceSpec()
+    spec = voice_spec or (base.voice.spec if base.voice else VoiceSpec())
     voice_part = face_part = None
     if voice is not None:
         voice_part = VoicePart(spec, _to_model(voice, _vectors(table, "voice"), "voice"))
@@ -157,7 +167,7 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
     return said
 
 
-def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
+def judge_held_out(table: Table, base: Bundle, *, seed: int, voice_spec: VoiceSpec | None = None) -> Posteriors:
     """Judge every row by a bundle trained, from the first step on, without that row's speaker.
 
     Parameters
@@ -168,6 +178,8 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
         The front end.
     seed : int
         Of folds and forests.
+    voice_spec : VoiceSpec, optional
+        See `fit`.
 
     Returns
     -------
@@ -178,7 +190,8 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
     said = _nothing(len(table.labels), len(classes))
     everyone = np.arange(len(table.labels))
     for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
-        bundle = fit(table.take(np.setdiff1d(everyone, held_out)), base, name="fold", seed=seed)
+        rest = table.take(np.setdiff1d(everyone, held_out))
+        bundle = fit(rest, base, name="fold", seed=seed, voice_spec=voice_spec)
         part = judge_all(bundle, table.take(held_out), classes)
         for modality in ("voice", "face", "fused"):
             getattr(said, modality)[held_out] = getattr(part, modality)

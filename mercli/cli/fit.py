@@ -67,6 +67,14 @@ def fit(
             metavar="FOLDER", help="The bundle whose face network to use.", show_default="the one that ships"
         ),
     ] = None,
+    voice_encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Train the voice on the frames of this speech network (ONNX), which the bundle refers to.",
+            show_default="34 features of the sound",
+        ),
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -84,18 +92,30 @@ def fit(
     from mercli import bundle as bundles
     from mercli.cli.progress import Display
     from mercli.fitting import fit as fit_corpus
+    from mercli.fitting import try_encoder
     from mercli.pipeline import make_setup, open_bundle
 
-    bundles.refuse_to_replace(output)
+    folder, front = open_bundle(base)
+    measured_by = front.voice.spec.encoder if front.voice else None
+    kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
+    bundles.refuse_to_replace(output, kept)
     sizes = corpora.parse_split(split) if split is not None else None
     wanted = emotions.FER2013 if classes is None else split_commas(classes) or ()
     labelled = corpora.load(corpus, manifest=manifest, classes=wanted)
-    folder, front = open_bundle(base)
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
-    setup = make_setup(folder, front, split_commas(modalities), face_detector, limits=limits, debug=debug)
+    setup = make_setup(
+        folder,
+        front,
+        split_commas(modalities),
+        face_detector,
+        limits=limits,
+        debug=debug,
+        voice=try_encoder(voice_encoder, limits, debug=debug) if voice_encoder else None,
+        encoder=voice_encoder,
+    )
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
         fitted = fit_corpus(
             labelled,
@@ -110,7 +130,7 @@ def fit(
                 evidence.duration_s, failed=evidence.voice is None and evidence.face is None
             ),
         )
-    bundles.save(fitted.bundle, output)
+    bundles.save(fitted.bundle, output, kept)
     try:
         _say(fitted, labelled, wanted, quiet=quiet)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.voice.encoder import Encoder
 from mercli.voice.original import Original34
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool
@@ -87,7 +88,7 @@ class FeatureSet(Protocol):
         ...
 
 
-_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34}
+_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34, "encoder": Encoder}
 
 NAMES = tuple(_SETS)
 """What `VoiceSpec.feature_set` may be."""
@@ -104,7 +105,7 @@ def feature_set(spec: VoiceSpec) -> FeatureSet:
     Returns
     -------
     FeatureSet
-        Ready to measure.
+        Ready to measure; of the set ``encoder``, which needs its network for that, only the names can be had.
 
     Raises
     ------
