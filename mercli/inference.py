@@ -22,8 +22,9 @@ class Network:
         The ONNX file's content.
     what : str
         What it is, for error messages.
-    only_batch : int, optional
-        The size of all batches it will be given. Without it the model has to take batches of any size.
+    any_length : bool
+        Whether it is given one thing at a time, such as a sound, of a length that is never the same; without it
+        the model has to take batches of any size.
 
     Raises
     ------
@@ -32,25 +33,28 @@ class Network:
         or it keeps data in other files.
     """
 
-    def __init__(self, model: bytes, what: str, *, only_batch: int | None = None) -> None:
+    def __init__(self, model: bytes, what: str, *, any_length: bool = False) -> None:
         _refuse_outside_data(model, what)
         options = ort.SessionOptions()
         # Workers fill the cores: a pool inside each would fight the others.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.enable_mem_pattern = not any_length  # a plan of the memory helps only where it is needed again
         options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own types, none of them public
             raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
+        # It keeps the file's content, hundreds of megabytes of a speech network, for a change that never comes.
+        self._session._model_bytes = None
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
         shape = inputs[0].shape
-        fixed = shape and isinstance(shape[0], int) and shape[0] != only_batch
+        fixed = shape and isinstance(shape[0], int) and not (any_length and shape[0] == 1)
         if inputs[0].type != "tensor(float)" or not shape or fixed:
-            size = "any size" if only_batch is None else str(only_batch)
+            size = "one" if any_length else "any size"
             raise BundleError(f"{what} does not take float32 batches of {size}; it is another model")
         self._what = what
         self._input = inputs[0].name

@@ -91,14 +91,21 @@ class TestTheNetwork:
         samples = np.linspace(-1, 1, 4000, dtype=np.float32)
         assert np.array_equal(single.frames(samples), network.frames(samples))
 
+    def test_the_content_of_its_file_is_not_kept_beside_it(self):
+        model = speech_network(seed=2)
+        before = sys.getrefcount(model)
+        network = SpeechNetwork(model, "e")
+        assert sys.getrefcount(model) == before
+        assert network.dim == DIM
+
     @pytest.mark.parametrize(
         ("model", "sentence"),
         [
             (b"", "is not an ONNX model that can be run"),
             (b"a web page in its place", "is not an ONNX model that can be run"),
             (MODEL[:-100], "is not an ONNX model that can be run"),
-            (speech_network(type_in=TensorProto.INT64), "does not take float32 batches of 1"),
-            (speech_network(shape_in=(2, "samples")), "does not take float32 batches of 1"),
+            (speech_network(type_in=TensorProto.INT64), "does not take float32 batches of one"),
+            (speech_network(shape_in=(2, "samples")), "does not take float32 batches of one"),
             (speech_network(more_inputs=True), "has 2 inputs; one was expected"),
             (speech_network(shape_in=("batch", RATE_HZ)), "does not take a waveform of any length"),
             (classifier(9, THREE, shape_in=("n", 1, "m")).onnx, "does not take a waveform of any length"),

@@ -52,7 +52,7 @@ class SpeechNetwork:
 
     def __init__(self, model: bytes, file: str) -> None:
         self._what = f"the voice encoder {file}"
-        self._network = Network(model, self._what, only_batch=1)
+        self._network = Network(model, self._what, any_length=True)
         shape = self._network.input_shape
         if len(shape) != 2 or isinstance(shape[1], int):
             raise BundleError(f"{self._what} does not take a waveform of any length: {_EXPECTED}")
