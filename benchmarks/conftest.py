@@ -103,6 +103,37 @@ class Ratios:
         self._recorded.extend(ratios)
         return ratios
 
+    def against_real_time(
+        self,
+        name: str,
+        contenders: Mapping[str, Callable[[], object]],
+        seconds: float,
+        *,
+        turns: int = 9,
+        at_least: Mapping[str, float] | None = None,
+    ) -> list[Ratio]:
+        """Time what describes a sound of so many seconds, and record how many times faster than the sound it is.
+
+        ``at_least`` sets the bar of the named contender.
+        """
+        ratios = []
+        for contender, run in contenders.items():
+            loops = self._loops(run)
+            times = [_seconds(run, loops) for _ in range(turns)]
+            ratios.append(
+                Ratio(
+                    race=name,
+                    subject=contender,
+                    other="real time",
+                    subject_s=statistics.median(times),
+                    other_s=seconds,
+                    speedups=tuple(seconds / taken for taken in times),
+                    at_least=(at_least or {}).get(contender),
+                )
+            )
+        self._recorded.extend(ratios)
+        return ratios
+
     @staticmethod
     def _loops(run: Callable[[], object]) -> int:
         run()  # compile, import, fill caches

@@ -12,6 +12,7 @@ CYCLE_NAMES = tuple(f"{what}_{how}" for what in ("jitter", "shimmer") for how in
 
 _RATE_HZ = 16000.0
 _HOP = 160
+_LANES = 16
 _FEWEST = 3  # pairs of cycles to speak of
 
 # Neighbouring periods that differ by more are a cycle lost, not jitter (Praat's "maximum period factor").
@@ -98,11 +99,16 @@ def _mark_cycles(
             if mark - half < 0 or high + 1 + half >= x.shape[0]:
                 break
             width = high - low + 2
-            sums[:width] = 0.0
-            for u in range(-half, half):
-                a = x[mark + u]
-                for q in range(width):
-                    sums[q] += a * x[low - 1 + q + u]
+            # A whole number of vector registers, where the sound goes on for so long.
+            whole = (width + _LANES - 1) // _LANES * _LANES
+            if low + whole + half > x.shape[0]:
+                whole = width
+            sums[:whole] = 0.0
+            for u in range(-half, half, 2):
+                a, b = x[mark + u], x[mark + u + 1]
+                later = x[low - 1 + u : low + u + whole]
+                for q in range(whole):
+                    sums[q] = (sums[q] + a * later[q]) + b * later[q + 1]
             best = 1
             for q in range(1, width - 1):
                 if sums[q] > sums[best]:

@@ -12,6 +12,7 @@ from mercli_kernels.jit import kernel
 _HALF_RATE_HZ = 8000.0
 LOWEST_HZ, HIGHEST_HZ = 60.0, 650.0
 _SHORTEST_LAG, _LONGEST_LAG = 11, 135  # one more at each end, so that a peak at the edge has neighbours
+_WHOLE_LAGS = 128
 _WINDOW = 200  # samples at 8 kHz: 25 ms
 _HOP = 80  # 10 ms
 
@@ -102,49 +103,68 @@ def _halve(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def _half_band(
     even: NDArray[np.float32], odd: NDArray[np.float32], taps: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
+    block = 2048  # samples whose sums stay in the first-level cache
     n_taps = taps.shape[0]
-    for t in range(out.shape[0]):
-        out[t] = np.float32(0.5) * odd[t + n_taps - 1]
-    for k in range(n_taps):
-        for t in range(out.shape[0]):
-            out[t] += taps[k] * (even[t + n_taps + k] + even[t + n_taps - 1 - k])
+    for first in range(0, out.shape[0], block):
+        sums = out[first : first + block]
+        n = sums.shape[0]
+        middle = odd[first + n_taps - 1 : first + n_taps - 1 + n]
+        for t in range(n):
+            sums[t] = np.float32(0.5) * middle[t]
+        for k in range(n_taps):
+            tap = taps[k]
+            after = even[first + n_taps + k : first + n_taps + k + n]
+            before = even[first + n_taps - 1 - k : first + n_taps - 1 - k + n]
+            for t in range(n):
+                sums[t] += tap * (after[t] + before[t])
 
 
 @kernel
 def _correlate(x: NDArray[np.float32], centre: int, correlations: NDArray[np.float32]) -> None:
     n_lags = correlations.shape[1]
     length = _WINDOW + _SHORTEST_LAG + n_lags - 1
-    frame = np.empty(length, np.float32)
+    # More lags than are asked for: a whole number of vector registers.
+    frame = np.zeros(_WINDOW + _SHORTEST_LAG + _WHOLE_LAGS, np.float32)
+    wide = np.empty(_WHOLE_LAGS, np.float32)
+    totals = np.zeros(4)
+    squares, energies = np.empty(length, np.float32), np.empty(n_lags)
     for i in range(correlations.shape[0]):
         start = i * _HOP + centre - length // 2
-        total, count = 0.0, 0
-        for t in range(length):
-            if 0 <= start + t < x.shape[0]:
-                frame[t] = x[start + t]
-                total += frame[t]
-                count += 1
-            else:
-                frame[t] = 0.0
-        mean = np.float32(total / max(count, 1))
-        for t in range(length):
-            frame[t] -= mean
-        sums = correlations[i]
-        sums[:] = 0.0
+        low, high = min(max(0, -start), length), max(0, min(length, x.shape[0] - start))
+        frame[:length] = 0.0
+        frame[low:high] = x[start + low : start + high]
+        # Four sums at a time: none waits for the addition before.
+        totals[:] = 0.0
+        for t in range(0, length, 4):
+            for lane in range(4):
+                totals[lane] += frame[t + lane]
+        mean = np.float32((totals[0] + totals[1] + totals[2] + totals[3]) / max(high - low, 1))
+        frame[:length] -= mean
+        wide[:] = 0.0
         # Four products at a time: each sum is read and written once for them.
         for t in range(0, _WINDOW, 4):
             a, b, c, d = frame[t], frame[t + 1], frame[t + 2], frame[t + 3]
-            for j in range(n_lags):
-                u = t + _SHORTEST_LAG + j
-                sums[j] += (a * frame[u] + b * frame[u + 1]) + (c * frame[u + 2] + d * frame[u + 3])
+            later = frame[t + _SHORTEST_LAG : t + _SHORTEST_LAG + _WHOLE_LAGS + 3]
+            for j in range(_WHOLE_LAGS):
+                wide[j] += (a * later[j] + b * later[j + 1]) + (c * later[j + 2] + d * later[j + 3])
+        sums = correlations[i]
+        for t in range(length):
+            squares[t] = frame[t] * frame[t]
         own, other = 0.0, 0.0
-        for t in range(_WINDOW):
-            own += frame[t] * frame[t]
-            other += frame[t + _SHORTEST_LAG] * frame[t + _SHORTEST_LAG]
+        for t in range(_SHORTEST_LAG):
+            own += squares[t]
+        for t in range(_SHORTEST_LAG, _WINDOW):
+            other += squares[t]
+        own += other
+        for t in range(_WINDOW, _WINDOW + _SHORTEST_LAG):
+            other += squares[t]
         for j in range(n_lags):
-            sums[j] = sums[j] / math.sqrt(own * max(other, 0.0) + 1e-12)
+            energies[j] = other
             u = _SHORTEST_LAG + j
             if j < n_lags - 1:
-                other += frame[u + _WINDOW] * frame[u + _WINDOW] - frame[u] * frame[u]
+                other += squares[u + _WINDOW] - squares[u]
+        for j in range(n_lags):
+            sums[j] = wide[j] / math.sqrt(own * max(energies[j], 0.0) + 1e-12)
 
 
 @kernel

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from mercli_kernels.jit import kernel
 from mercli_kernels.pitch import Pitch
+from mercli_kernels.transform import N_FFT, cepstral_powers, power_spectra
 
 SPEECH_RATE_HZ = 16000.0
 WINDOW_S, HOP_S = 0.025, 0.010
 N_MELS, N_CEPSTRA = 40, 20
 LOWEST_HZ, HIGHEST_HZ = 50.0, 7000.0
 
-_N_FFT = 512
 _ACTIVE_DB, _MARGIN_S = 35.0, 0.05
 _FLOOR_DB = -80.0  # of the mel bands, below the loudest
 _SPECTRUM_FLOOR_DB = -90.0  # of a bin, below the loudest frame
@@ -101,14 +101,14 @@ def speech_contours(samples: NDArray[np.float32], pitch: Pitch, *, rate: float =
     affective computing. IEEE Transactions on Affective Computing 7(2), 190-202.
     Young, S. et al. (2006). The HTK book, chapter 5.
     """
-    if not HIGHEST_HZ / (SPEECH_RATE_HZ / 2) <= rate <= _N_FFT / (WINDOW_S * SPEECH_RATE_HZ):
+    if not HIGHEST_HZ / (SPEECH_RATE_HZ / 2) <= rate <= N_FFT / (WINDOW_S * SPEECH_RATE_HZ):
         raise ValueError(f"rate must be 0.875 to 1.28; found {rate}.")
     framing, axis = Framing.at(rate), _axis(rate)
     n = framing.count(samples.size)
     contours = np.zeros((len(SPEECH_NAMES), n), np.float32)
     if not n:
         return contours
-    powers = _power_spectra(samples, framing, n)
+    powers = power_spectra(samples, _taper(framing.window), framing.hop, n)
     first_mel = len(SPECTRAL_NAMES) + N_CEPSTRA
     mels = contours[first_mel : first_mel + N_MELS]
     decibels = _spectral(samples, powers, framing, axis, contours)
@@ -162,30 +162,11 @@ def speech_part(contours: NDArray[np.float32]) -> NDArray[np.float32]:
     return speech
 
 
-def _power_spectra(samples: NDArray[np.float32], framing: Framing, n_frames: int) -> NDArray[np.float32]:
-    """Give power spectra [n_bins, n_frames]: a kernel takes one bin of all frames at a time."""
-    frames = np.lib.stride_tricks.sliding_window_view(samples, framing.window)[:: framing.hop][:n_frames]
-    spectra = np.empty((_N_FFT // 2 + 1, n_frames), np.complex64)
-    # numpy's stubs know no single precision here.
-    np.fft.rfft(frames * _taper(framing.window), _N_FFT, axis=-1, out=spectra.T)  # type: ignore[arg-type]
-    powers = np.empty(spectra.shape, np.float32)
-    _power(spectra, powers)
-    return powers
-
-
 @lru_cache(maxsize=16)
 def _taper(window: int) -> NDArray[np.float32]:
     # Of the same energy whatever the rate, so that a louder view is not a longer window.
     taper = np.hamming(window)
     return (taper / math.sqrt(float((taper**2).sum()))).astype(np.float32)
-
-
-@kernel
-def _power(spectra: NDArray[np.complex64], powers: NDArray[np.float32]) -> None:
-    for k in range(powers.shape[0]):
-        for i in range(powers.shape[1]):
-            z = spectra[k, i]
-            powers[k, i] = z.real * z.real + z.imag * z.imag + np.float32(1e-14)
 
 
 def _to_decibels(powers: NDArray[np.float32]) -> None:
@@ -195,10 +176,10 @@ def _to_decibels(powers: NDArray[np.float32]) -> None:
 
 @lru_cache(maxsize=16)
 def _axis(rate: float) -> Axis:
-    bin_hz = SPEECH_RATE_HZ / _N_FFT * rate
+    bin_hz = SPEECH_RATE_HZ / N_FFT * rate
     edges = _hz_from_mel(np.linspace(_mel_from_hz(LOWEST_HZ), _mel_from_hz(HIGHEST_HZ), N_MELS + 2))
     a, b, c = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    f = np.arange(_N_FFT // 2 + 1) * bin_hz
+    f = np.arange(N_FFT // 2 + 1) * bin_hz
     bank = np.maximum(0.0, np.minimum((f - a) / (b - a), (c - f) / (c - b)))
     # A low band of a narrow filter may lie between two bins: it takes what the nearest bin has.
     empty = bank.sum(axis=1) == 0
@@ -392,8 +373,7 @@ def _harmonics(
 
 def _cepstral_peak(decibels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give the cepstral peak prominence of each frame, in dB."""
-    cepstra = np.abs(np.fft.irfft(decibels.T, _N_FFT, axis=-1)[:, _FIRST_QUEFRENCY : _N_FFT // 2])
-    levels = np.ascontiguousarray(cepstra.T) ** 2 + np.float32(1e-12)
+    levels = cepstral_powers(decibels, _FIRST_QUEFRENCY, N_FFT // 2)
     _to_decibels(levels)
     prominence = np.empty(levels.shape[1], np.float32)
     _above_line(levels, prominence)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mercli_kernels.cycles import cycle_measures
+from mercli_kernels.functionals import clip_functionals
 from mercli_kernels.mid_term import mid_term_statistics
 from mercli_kernels.pitch import track_pitch
 from mercli_kernels.short_term import short_term_features
@@ -25,5 +26,4 @@ def warm_up() -> None:
     mid_term_statistics(features, window_frames=1, hop_frames=1)
     buzz = (np.arange(800) % 80).astype(np.float32)
     pitch = track_pitch(buzz, 3)
-    cycle_measures(buzz, pitch)
-    speech_contours(buzz, pitch)
+    clip_functionals(speech_contours(buzz, pitch), cycle_measures(buzz, pitch))
