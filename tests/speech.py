@@ -19,13 +19,13 @@ def speech_network(
     type_in: int = TensorProto.FLOAT,
     more_inputs: bool = False,
     last: Sequence[Any] = (),
-    rank_out: int = 3,
-    pooled_first: bool = False,
+    more_outputs: bool = False,
     pads: Sequence[int] = (0, 0),
 ) -> bytes:
     """Convolutions over the waveform, with a bend between them so that loudness matters.
 
-    `last` are nodes that turn ``transposed`` [batch, frames, dim] into ``frames``.
+    `last` are nodes that turn ``transposed`` [batch, frames, dim] into ``frames``. With `more_outputs` the means
+    of the frames come before them, and their negatives after.
     """
     rng = np.random.default_rng(seed)
     tensors = {"channel": np.array([1]), "axis": np.array([1])}
@@ -44,10 +44,12 @@ def speech_network(
         width = dim
     nodes.append(helper.make_node("Transpose", [f"h{len(layers)}"], ["transposed"], perm=[0, 2, 1]))
     nodes += last or [helper.make_node("Identity", ["transposed"], ["frames"])]
-    outputs = [helper.make_tensor_value_info("frames", TensorProto.FLOAT, [f"d{i}" for i in range(rank_out)])]
-    if pooled_first:
+    outputs = [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", "frames", "dim"])]
+    if more_outputs:
         nodes.append(helper.make_node("ReduceMean", ["frames", "axis"], ["pooled"], keepdims=0))
+        nodes.append(helper.make_node("Neg", ["frames"], ["negatives"]))
         outputs.insert(0, helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["batch", dim]))
+        outputs.append(helper.make_tensor_value_info("negatives", TensorProto.FLOAT, ["batch", "frames", "dim"]))
     names = ["waveform", *(["mask"] if more_inputs else [])]
     graph = helper.make_graph(
         nodes,

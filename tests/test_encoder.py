@@ -23,11 +23,12 @@ from mercli import bundle as bundles
 from mercli import cli, encoders, fitting, pipeline, training
 from mercli.bundle import Bundle, VoicePart
 from mercli.errors import BundleError, UsageError
+from mercli.evaluation import score
 from mercli.files import sha256
 from mercli.limits import Limits
 from mercli.pipeline import Setup, open_bundle
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
-from mercli.voice.encoder import Encoder
+from mercli.voice.encoder import Encoder, _moments
 from mercli.voice.encoder_spec import LARGEST_BYTES, EncoderSpec
 from mercli.voice.sets import feature_set
 from mercli.voice.spec import VoiceSpec
@@ -82,9 +83,9 @@ class TestTheNetwork:
         assert SpeechNetwork(padded, "e").pace() == Pace(320, 320)
 
     def test_of_several_outputs_the_first_of_three_axes_counts(self, network):
-        pooled = SpeechNetwork(speech_network(pooled_first=True), "e")
+        several = SpeechNetwork(speech_network(more_outputs=True), "e")
         samples = np.linspace(-1, 1, 4000, dtype=np.float32)
-        assert np.array_equal(pooled.frames(samples), network.frames(samples))
+        assert np.array_equal(several.frames(samples), network.frames(samples))
 
     def test_a_network_for_one_sound_at_a_time_is_as_good(self, network):
         single = SpeechNetwork(speech_network(shape_in=(1, "samples")), "e")
@@ -216,6 +217,7 @@ class TestTheView:
             for start in range(0, n, step):
                 track.add(sound[start : min(n, start + step)])
             assert track.views().tobytes() == expected.tobytes()
+            assert _moments(track.sound()) == _moments(spooled(sound[:n]))
 
     def test_a_sound_shorter_than_a_frame_is_no_voice(self, network, sound):
         with VoiceTrack(Encoder(SPEC, network)) as track:
@@ -259,7 +261,8 @@ class TestLongSounds:
         assert lengths == [20 * RATE_HZ - HOP]
 
     def test_the_view_of_a_long_sound_is_that_of_all_its_frames(self, network, sound):
-        features, spool = Encoder(SPEC, network), spooled(np.tile(sound, 20))
+        louder = np.tile(sound, 20) * np.linspace(0.01, 1, 20 * len(sound), dtype=np.float32)
+        features, spool = Encoder(SPEC, network), spooled(louder)
         frames = np.concatenate(list(features.short_term(spool)))
         expected = np.concatenate((frames.mean(axis=0), frames.std(axis=0)))
         assert features.views(spool)[0] == pytest.approx(expected, abs=1e-6)
@@ -281,6 +284,13 @@ class TestLongSounds:
         assert all(window <= stop - start <= longest for start, stop in stretches)
         assert sum(pace.count(stop - start) for start, stop in stretches) == pace.count(n)
         assert all((after - before) % hop == 0 for (before, _), (after, _) in pairwise(stretches))
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("encoder"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 class TestTheSpecification:
@@ -326,6 +336,19 @@ class TestTheSpecification:
     def test_what_is_not_made_like_one_is_refused(self, encoder):
         with pytest.raises((ValueError, TypeError)):
             VoiceSpec.from_json({**SPEC.to_json(), "encoder": encoder})
+
+    @settings(deadline=None)
+    @given(inner=st.booleans(), data=st.data())
+    def test_any_value_anywhere_gives_a_specification_or_is_refused(self, inner, data):
+        made = json.loads(json.dumps(SPEC.to_json()))
+        place = made["encoder"] if inner else made
+        place[data.draw(st.sampled_from(sorted(place)))] = data.draw(any_json)
+        try:
+            spec = VoiceSpec.from_json(made)
+        except (ValueError, TypeError):
+            return
+        assert VoiceSpec.from_json(spec.to_json()) == spec
+        assert len(feature_set(spec).clip_names()) == 2 * spec.encoder.dim
 
     def test_the_set_and_the_encoder_belong_together(self):
         with pytest.raises(ValueError, match="an encoder is given or missing for the voice feature set"):
@@ -453,9 +476,9 @@ class TestFit:
 
     def test_its_scores_are_those_of_the_views(self, fitted):
         output, done = fitted
-        score = bundles.load(output).training["scores"]["voice"]
-        assert (score["n"], score["n_speakers"]) == (9, 3)
-        assert f"{score['accuracy']:.3f}" in done.stdout
+        found = bundles.load(output).training["scores"]["voice"]
+        assert (found["n"], found["n_speakers"]) == (9, 3)
+        assert f"{found['accuracy']:.3f}" in done.stdout
 
     def test_with_faces_it_takes_the_face_network_of_the_base(self, encoder, tmp_path):
         folder = tmp_path / "theatre"
@@ -606,9 +629,14 @@ class TestThePlaceOfABundle:
                 bundles.save(bundles.load(bundle), bundle)
         assert (bundle / "encoder.onnx").read_bytes() == MODEL
 
-    def test_a_voice_that_could_not_be_trained_does_not_cost_it(self, bundle, encoder):
+    def test_a_voice_that_could_not_be_trained_does_not_cost_it(self, bundle, encoder, recordings, monkeypatch):
         shutil.copy(encoder, bundle)
-        bundles.save(replace(small_bundle(), voice=None, fusion=None), bundle, "encoder.onnx")
+        faces = replace(small_bundle(), voice=None, fusion=None)
+        scores = {"face": score(np.eye(3), THREE, ["a", "b", "c"], THREE)}
+        monkeypatch.setattr(fitting, "fit", lambda *_, **__: fitting.Fitted(faces, scores, {}, {}))
+        code, said = says("fit", recordings, "-o", bundle, "--voice-encoder", encoder)
+        assert code == 0, said
+        assert bundles.load(bundle).voice is None
         assert (bundle / "encoder.onnx").read_bytes() == MODEL
 
 

@@ -93,8 +93,9 @@ def test_the_windows_a_set_is_meant_for_are_given_by_its_name():
 @pytest.mark.parametrize("name", SPANS)
 def test_the_windows_of_mercli_1_are_fixed(name):
     other = replace(MERCLI_1, **{name: 0.03})
-    with pytest.raises(ValueError, match="the windows of mercli-1 are fixed"):
-        feature_set(other)
+    for refuse in (feature_set, lambda spec: VoiceSpec.from_json(spec.to_json())):
+        with pytest.raises(ValueError, match="the windows of mercli-1 are fixed"):
+            refuse(other)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -96,9 +96,9 @@ class Spool:
             If there was no room for the sound.
         """
         # Only the level depends, in its last bits, on how the sound is cut: all else can do with less memory.
-        n = n_samples or self._block_samples // 8
-        for start in range(0, self.n_samples, n):
-            yield self.cut(start, start + n)
+        n, end = n_samples or self._block_samples // 8, self.n_samples
+        for start in range(0, end, n):
+            yield self.cut(start, min(start + n, end))
 
     def cut(self, start: int, stop: int) -> NDArray[np.float32]:
         """Give the samples from one place to another, float32, as far as there are any.
