@@ -30,6 +30,7 @@ CASES = (
     Case("a clip of 3.7 s at 16 kHz", 3.7, WINDOW, HOP),
     Case("a minute at 16 kHz", 60, WINDOW, HOP),
 )
+STRETCH = Case("10 s at 16 kHz, the longest stretch that is measured at once", 10, WINDOW, HOP)
 
 
 def one_view(samples: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def test_real_time(ratios, case):
     assert all(ratio.met for ratio in results)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", (CASES[0], STRETCH), ids=lambda case: case.name)
 def test_contour_ratios(ratios, case):
     samples = case.signal()
     pitch = track_pitch(samples, 1 + (samples.size - WINDOW) // HOP)
