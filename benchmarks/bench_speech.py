@@ -93,7 +93,7 @@ def test_real_time(ratios, case):
     assert all(ratio.met for ratio in results)
 
 
-@pytest.mark.parametrize("case", (CASES[0], STRETCH), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [CASES[0], STRETCH], ids=lambda case: case.name)
 def test_contour_ratios(ratios, case):
     samples = case.signal()
     pitch = track_pitch(samples, 1 + (samples.size - WINDOW) // HOP)
