@@ -1,7 +1,8 @@
-"""Write the reference part of each command's page from its `--help`; with --check, only say whether it is so."""
+"""Write the reference part of each command's page, and the page on the feature sets; --check compares."""
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).parent
@@ -26,14 +27,21 @@ def with_reference(page: str, command: str) -> str:
     return f"{before}{BEGIN}\n```text\n{help_of(command).strip()}\n```\n\n{END}{after}"
 
 
+def pages() -> Iterator[tuple[Path, str]]:
+    """Give every page that is made, in part or as a whole, as it should be."""
+    import feature_sets  # the module beside this one
+
+    for command in COMMANDS:
+        path = DOCS / f"{command}.md"
+        yield path, with_reference(path.read_text(encoding="utf-8"), command)
+    yield DOCS / feature_sets.PAGE, feature_sets.page()
+
+
 def main() -> None:
     """Write or check every page."""
     stale = []
-    for command in COMMANDS:
-        path = DOCS / f"{command}.md"
-        page = path.read_text(encoding="utf-8")
-        fresh = with_reference(page, command)
-        if fresh != page:
+    for path, fresh in pages():
+        if not path.exists() or path.read_text(encoding="utf-8") != fresh:
             stale.append(path.name)
             if "--check" not in sys.argv:
                 path.write_text(fresh, encoding="utf-8")

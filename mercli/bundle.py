@@ -5,6 +5,7 @@ import math
 import os
 import re
 import reprlib
+import shutil
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 from mercli import emotions, interrupts
 from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
-from mercli.files import refuse_unwritable_folder, replaced_folder, sha256
+from mercli.files import PLAIN_NAME, refuse_unwritable_folder, replaced_folder, sha256
 from mercli.spreadsheet import is_formula
-from mercli.voice.spec import VoiceSpec
+from mercli.voice.spec import MERCLI_1, VoiceSpec
 
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"
@@ -23,7 +24,6 @@ FORMAT_VERSION = 1
 
 _VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
 _OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NAME = 255  # characters
 _MANIFEST_LIMIT = 4 << 20  # bytes
@@ -94,6 +94,11 @@ class Bundle:
         """Name the modalities it can judge."""
         return tuple(name for name in ("voice", "face") if getattr(self, name) is not None)
 
+    @property
+    def voice_spec(self) -> VoiceSpec:
+        """Say how it measures a voice; without a voice model, how one is trained behind it."""
+        return self.voice.spec if self.voice else MERCLI_1
+
 
 def name_for(folder: Path) -> str:
     """Make a bundle's name of the name of its folder."""
@@ -104,7 +109,7 @@ def name_for(folder: Path) -> str:
     return name[:_LONGEST_NAME]
 
 
-def save(bundle: Bundle, folder: Path) -> None:
+def save(bundle: Bundle, folder: Path, kept: str | None = None) -> None:
     """Write a bundle.
 
     Parameters
@@ -112,14 +117,19 @@ def save(bundle: Bundle, folder: Path) -> None:
     bundle : Bundle
         What to write; its `digest` is made anew.
     folder : Path
-        The bundle's folder. An older bundle there is replaced, anything else is left alone.
+        The bundle's folder. An older bundle there is replaced, anything else is left alone; a file by the name of
+        this bundle's encoder, which users may put there, stays.
+    kept : str, optional
+        The name of another file that stays.
 
     Raises
     ------
     UsageError
         If the folder holds something that is not a bundle, or cannot be written.
     """
-    refuse_to_replace(folder)
+    encoder = bundle.voice.spec.encoder if bundle.voice else None
+    kept = encoder.file if encoder else kept
+    refuse_to_replace(folder, kept)
     folder = folder.resolve()  # where it is a link, the folder behind it is what is replaced
     manifest, contents = _to_manifest(bundle)
     # It takes a moment, and half of it would be worse than either bundle.
@@ -127,13 +137,25 @@ def save(bundle: Bundle, folder: Path) -> None:
         for name, data in contents.items():
             (part / name).write_bytes(data)
         (part / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        if kept and os.path.lexists(folder / kept):
+            _carry_over(folder / kept, part / kept)
 
 
-def refuse_to_replace(folder: Path) -> None:
-    """Raise a UsageError, before hours of work, if a bundle cannot be written there or would cost other files."""
+def refuse_to_replace(folder: Path, kept: str | None = None) -> None:
+    """Raise a UsageError, before hours of work, if a bundle cannot be written there or would cost other files.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is to go.
+    kept : str, optional
+        The name of its encoder, which is no part of it; a file of that name in the folder will stay there.
+    """
+    if kept and is_own(kept):
+        raise UsageError(f"a bundle has a file {kept} of its own; give the voice encoder another name")
     if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir may raise
         try:
-            _refuse_to_lose(folder)
+            _refuse_to_lose(folder, kept)
         except OSError as error:
             raise UsageError(f"cannot replace {folder}: {error.strerror}; give -o a new name") from error
     elif os.path.exists(folder):  # noqa: PTH110
@@ -141,11 +163,26 @@ def refuse_to_replace(folder: Path) -> None:
     refuse_unwritable_folder(folder)
 
 
-def _refuse_to_lose(folder: Path) -> None:
+def is_own(name: str) -> bool:
+    """Tell whether a file name is one of a bundle's own, on a system where case counts or not."""
+    return name.lower() in {own.lower() for own in _OWN_NAMES}
+
+
+def _carry_over(file: Path, there: Path) -> None:
+    """Have a file, which may be large, under a second name, so that it outlives the first."""
+    try:
+        there.hardlink_to(file)
+    except OSError:  # not every file system has such links
+        shutil.copy2(file, there)
+
+
+def _refuse_to_lose(folder: Path, kept: str | None) -> None:
     names = {entry.name for entry in folder.iterdir()}
     if names and MANIFEST not in names:
         raise UsageError(f"{folder} is a folder but no bundle; give -o a new name so that nothing is lost")
-    if foreign := sorted(names - _OWN_NAMES):
+    may_stay = kept in names and stat.S_ISREG((folder / str(kept)).lstat().st_mode)
+    own = {*_OWN_NAMES, *([kept] if may_stay else [])}
+    if foreign := sorted(names - own):
         raise UsageError(
             f"{folder} holds {foreign[0]!r}, which is no part of a bundle; give -o a new name so that nothing "
             "is lost"
@@ -241,6 +278,9 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
     voice = face = fusion = None
     if (part := manifest.get("voice")) is not None:
         voice = VoicePart(VoiceSpec.from_json(part["spec"]), model(part["model"]))
+        encoder = voice.spec.encoder
+        if encoder and is_own(encoder.file):
+            raise ValueError(f"encoder file {encoder.file!r} is one of the bundle's own")
     if (part := manifest.get("face")) is not None:
         spec = FaceSpec.from_json(part["spec"])
         clip_model = model(part["model"]) if part["model"] is not None else None
@@ -301,7 +341,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _read_checked(folder: Path, name: str, expected: str, size: int, *, limit: int) -> bytes:
-    if not _PLAIN_NAME.fullmatch(name):
+    if not PLAIN_NAME.fullmatch(name):
         raise BundleError(f"bundle {folder}: {reprlib.repr(name)} is not a plain file name; the bundle is refused")
     path = folder / name
     try:

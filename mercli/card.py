@@ -43,6 +43,7 @@ def write_card(
     parts = [
         f"# {bundle.name}\n",
         f"Classes: {', '.join(bundle.classes)}. Modalities: {', '.join(bundle.modalities)}.\n",
+        *_encoder(bundle),
         f"## What the answers mean\n\n{MEANING}",
         f"## Data\n\n{data.strip()}\n",
         f"## How it does on speakers it never saw\n\n{protocol.strip()}\n",
@@ -51,6 +52,17 @@ def write_card(
         f"## How it was made\n\n```\n{command}\n```\n",
     ]
     return "\n".join(parts)
+
+
+def _encoder(bundle: Bundle) -> list[str]:
+    spec = bundle.voice.spec.encoder if bundle.voice else None
+    if spec is None:
+        return []
+    return [
+        f"The voice is measured by the speech network `{spec.file}` ({spec.size_bytes:,} bytes, SHA-256\n"
+        f"`{spec.sha256}`). The bundle refers to it and does not\n"
+        "hold it; who passes it on owes its users the terms of that network too.\n"
+    ]
 
 
 def score_table(scores: Mapping[str, Scores]) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from mercli import interrupts
 from mercli.errors import UsageError
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A file name that leads nowhere else and is the same on every system."""
 
 
 def sha256(data: bytes) -> str:

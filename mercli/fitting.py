@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli import batch, corpora, evaluation, training
+from mercli import batch, corpora, encoders, evaluation, training
 from mercli.bundle import Bundle
 from mercli.card import write_card
 from mercli.corpora import Corpus
 from mercli.emotions import ordered
-from mercli.errors import CorpusError
+from mercli.errors import CorpusError, UsageError
 from mercli.evaluation import Scores
 from mercli.face.detect import kind_of
+from mercli.limits import Limits
+from mercli.media import SAMPLE_RATE_HZ
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, start_worker
-from mercli.training import Posteriors, Table
+from mercli.training import BEST, Posteriors, Table, VoiceRecipe
+from mercli.voice.encoder_spec import EncoderSpec
+from mercli.voice.spec import VoiceSpec
 from mercli.worker import Lost
 
 MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
@@ -53,6 +57,44 @@ class Measured:
     damaged: dict[Path, str]
 
 
+def try_encoder(path: Path, limits: Limits, *, debug: bool = False) -> VoiceSpec:
+    """Find out how a speech network measures a voice; a worker of its own opens it.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    limits : Limits
+        What it may cost to try it.
+    debug : bool
+        Whether a dying worker shows where it was.
+
+    Returns
+    -------
+    VoiceSpec
+        Of the feature set ``encoder``.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or its worker does not live to try it.
+    BundleError
+        If it does not do what a speech network has to.
+    """
+    encoders.refuse_name(path)
+    encoders.describe(path)
+    ((_, tried),) = batch.run(encoders.measure, [path], jobs=1, limits=limits, debug=debug)
+    if isinstance(tried, Lost):
+        raise UsageError(f"the voice encoder {path} cannot be tried ({tried.status}): {tried.reason}")
+    digest, size_bytes, dim, pace = tried
+    return VoiceSpec(
+        feature_set="encoder",
+        window_s=pace.window / SAMPLE_RATE_HZ,
+        hop_s=pace.hop / SAMPLE_RATE_HZ,
+        encoder=EncoderSpec(path.name, digest, size_bytes, dim),
+    )
+
+
 def observe(
     corpus: Corpus, setup: Setup, *, jobs: int, on_file: Callable[[Evidence], None] = lambda _: None
 ) -> Measured:
@@ -81,6 +123,7 @@ def observe(
     """
     found: list[Evidence] = [Evidence()] * len(corpus.examples)
     paths = [example.path for example in corpus.examples]
+    setup = replace(setup, altered=True)
     measured = batch.run_with(observe_file, paths, setup, prepare=start_worker, jobs=jobs)
     for index, outcome in measured:
         if isinstance(outcome, Lost):
@@ -116,6 +159,7 @@ def fit(
     jobs: int,
     seed: int = 0,
     split: tuple[int, int, int] | None = None,
+    voice_classifier: str = BEST,
     command: str = "mercli fit",
     on_file: Callable[[Evidence], None] = lambda _: None,
 ) -> Fitted:
@@ -138,6 +182,8 @@ def fit(
     split : tuple of int, optional
         Numbers of speakers for the models, the fusion and the test. Without it the numbers come from folds
         over all speakers, and the bundle is trained on all of them.
+    voice_classifier : str
+        See `VoiceRecipe`.
     command : str
         What was typed, for the card.
     on_file : callable
@@ -161,16 +207,22 @@ def fit(
     _check_what_is_left(corpus, measured.problems)
     base = _with_detector(base, setup)
     classes = ordered(table.labels)
+    recipe = VoiceRecipe(setup.voice or base.voice_spec, voice_classifier)
     if drawn is None:
         trained = tested = table
-        said = training.judge_held_out(table, base, seed=seed)
-        bundle = training.fit(table, base, name=name, seed=seed)
+        said = training.judge_held_out(table, base, seed=seed, voice=recipe)
+        bundle = training.fit(table, base, name=name, seed=seed, voice=recipe)
         protocol = _folds_protocol(table, seed)
     else:
         models, fusion, test = drawn
         trained, tested = table.of_speakers(models | fusion), table.of_speakers(test)
         bundle = training.fit(
-            table.of_speakers(models), base, name=name, seed=seed, fusion_on=table.of_speakers(fusion)
+            table.of_speakers(models),
+            base,
+            name=name,
+            seed=seed,
+            fusion_on=table.of_speakers(fusion),
+            voice=recipe,
         )
         said = training.judge_all(bundle, tested, classes)
         protocol = _split_protocol(models, fusion, test, seed)
@@ -179,6 +231,7 @@ def fit(
         raise CorpusError("nothing to test on: no clip of the speakers held out has what was trained on")
     speakers = sorted(set(trained.speakers))
     record = {
+        **bundle.training,
         "corpus": corpus.name,
         "speakers": speakers,
         "clips": len(trained.labels),
@@ -187,6 +240,9 @@ def fit(
         "split": dict(zip(("models", "fusion", "test"), map(sorted, drawn), strict=True)) if drawn else None,
         "scores": {what: score.to_json() for what, score in scores.items()},
     }
+    if bundle.voice and bundle.voice.spec.encoder:
+        encoder = bundle.voice.spec.encoder
+        record["voice_encoder"] = {"file": encoder.file, "sha256": encoder.sha256}
     bundle = replace(bundle, training=record)
     data = (
         f"{corpus.name}: {len(trained.labels)} clips of {len(speakers)} speakers. Whoever passes the bundle on "

@@ -22,6 +22,9 @@ class Network:
         The ONNX file's content.
     what : str
         What it is, for error messages.
+    any_length : bool
+        Whether it is given one thing at a time, such as a sound, of a length that is never the same; without it
+        the model has to take batches of any size.
 
     Raises
     ------
@@ -30,24 +33,29 @@ class Network:
         or it keeps data in other files.
     """
 
-    def __init__(self, model: bytes, what: str) -> None:
+    def __init__(self, model: bytes, what: str, *, any_length: bool = False) -> None:
         _refuse_outside_data(model, what)
         options = ort.SessionOptions()
         # Workers fill the cores: a pool inside each would fight the others.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.enable_mem_pattern = not any_length  # a plan of the memory helps only where it is needed again
         options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own types, none of them public
             raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
+        # It keeps the file's content, hundreds of megabytes of a speech network, for a change that never comes.
+        self._session._model_bytes = None
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
         shape = inputs[0].shape
-        if inputs[0].type != "tensor(float)" or not shape or isinstance(shape[0], int):
-            raise BundleError(f"{what} does not take float32 batches of any size; it is another model")
+        fixed = shape and isinstance(shape[0], int) and not (any_length and shape[0] == 1)
+        if inputs[0].type != "tensor(float)" or not shape or fixed:
+            size = "one" if any_length else "any size"
+            raise BundleError(f"{what} does not take float32 batches of {size}; it is another model")
         self._what = what
         self._input = inputs[0].name
         self.input_shape: list[int | str | None] = shape
@@ -77,17 +85,39 @@ class Network:
         BundleError
             If the model fails on the batch, or gives an output of another shape.
         """
-        try:
-            (result,) = self._session.run([output], {self._input: values})
-            given = np.asarray(result, np.float32)
-        except Exception as error:  # onnxruntime raises its own types, none of them public
-            raise BundleError(f"{self._what} cannot be run: {_first_line(error)}") from error
+        given = self.give(values, output)
         if given.shape != (len(values), width):
             raise BundleError(
                 f"{self._what} gave {reprlib.repr(list(given.shape))} values for a batch of {len(values)}; "
                 f"{[len(values), width]} were expected: it is another model"
             )
         return given
+
+    def give(self, values: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+        """Give one output for a batch, whatever its shape is.
+
+        Parameters
+        ----------
+        values : np.ndarray [shape=(n, ...)]
+            The batch.
+        output : str
+            The name of the output wanted.
+
+        Returns
+        -------
+        np.ndarray
+            Its values.
+
+        Raises
+        ------
+        BundleError
+            If the model fails on the batch.
+        """
+        try:
+            (result,) = self._session.run([output], {self._input: values})
+            return np.asarray(result, np.float32)
+        except Exception as error:  # onnxruntime raises its own types, none of them public
+            raise BundleError(f"{self._what} cannot be run: {_first_line(error)}") from error
 
 
 class Classifier:
@@ -227,7 +257,7 @@ def _refuse_outside_data(model: bytes, what: str) -> None:
         return
     tensors = (part for part in messages(parse(model, what)) if part.DESCRIPTOR.name == "TensorProto")
     if any(tensor.external_data or tensor.data_location for tensor in tensors):
-        raise BundleError(f"{what} keeps data in another file; the bundle is refused")
+        raise BundleError(f"{what} keeps data in another file, and is refused: a model has to be one file")
 
 
 def _first_line(error: Exception) -> str:

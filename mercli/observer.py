@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,7 @@ from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
-from mercli.voice.spec import VoiceSpec
+from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.track import VoiceTrack
 
 
@@ -64,6 +64,10 @@ class Observer:
         Finds faces; needed for the face.
     max_duration_s, max_pixels : float or None, int or None
         Limits of a file; see `Clip`.
+    voice : FeatureSet, optional
+        How to measure the voice; without it as the bundle says, which is not enough where it needs an encoder.
+    altered : bool
+        Whether to measure altered copies of the sound as well, to train on.
     """
 
     def __init__(
@@ -74,16 +78,18 @@ class Observer:
         *,
         max_duration_s: float | None = None,
         max_pixels: int | None = None,
+        voice: FeatureSet | None = None,
+        altered: bool = False,
     ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
         if "voice" in modalities:
-            # A bundle without a voice model can still be the front end that one is trained behind.
-            self._voice = bundle.voice.spec if bundle.voice else VoiceSpec()
+            self._voice = voice or feature_set(bundle.voice_spec)
         if "face" in modalities and bundle.face:
             self._face = bundle.face.spec
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
+        self._altered = altered
         self._max_duration_s = max_duration_s
         self._max_pixels = max_pixels
 
@@ -120,7 +126,10 @@ class Observer:
                             voice.add(piece.samples)
                     elif face:
                         face.add(piece.luma)
-            return _describe(clip, voice, face)
+            evidence = _describe(clip, voice, face)
+            if self._altered and voice and evidence.voice is not None:
+                evidence = replace(evidence, voice_altered=voice.altered())
+            return evidence
 
     def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:

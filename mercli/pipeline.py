@@ -9,6 +9,7 @@ from pathlib import Path
 import mercli_kernels
 import mercli_models
 from mercli import bundle as bundles
+from mercli import encoders
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, MediaError, UsageError, sentence
 from mercli.face.detect import HAAR, open_detector
@@ -16,6 +17,9 @@ from mercli.judge import Judge, Result
 from mercli.limits import Limits
 from mercli.observer import Evidence, Observer
 from mercli.soundness import check_sound
+from mercli.voice.encoder import Encoder
+from mercli.voice.sets import FeatureSet, feature_set
+from mercli.voice.spec import VoiceSpec
 
 MODALITIES = ("voice", "face")
 
@@ -38,6 +42,12 @@ class Setup:
         What a file may cost.
     debug : bool
         Whether to show where an unforeseen error came from.
+    voice : VoiceSpec or None
+        How to measure the voice, where that is not how the bundle does.
+    encoder : str or None
+        The file of the speech network that measures it, where one does.
+    altered : bool
+        Whether to measure altered copies of the sound as well, to train on.
     """
 
     bundle: str
@@ -46,6 +56,9 @@ class Setup:
     detector: str = HAAR
     limits: Limits = field(default_factory=Limits)
     debug: bool = False
+    voice: VoiceSpec | None = None
+    encoder: str | None = None
+    altered: bool = False
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -87,6 +100,8 @@ def make_setup(
     *,
     limits: Limits | None = None,
     debug: bool = False,
+    voice: VoiceSpec | None = None,
+    encoder: Path | None = None,
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -104,6 +119,10 @@ def make_setup(
         What a file may cost; without it the default limits.
     debug : bool
         Whether to show where an unforeseen error came from.
+    voice : VoiceSpec, optional
+        How to measure the voice, where that is not how the bundle does.
+    encoder : Path, optional
+        The file of the speech network that measures it. Without it the one in the bundle's folder is taken.
 
     Returns
     -------
@@ -113,13 +132,15 @@ def make_setup(
     Raises
     ------
     UsageError
-        If a modality or the detector does not exist, or the bundle lacks the modality.
+        If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
+        needed is not there or is another one, or one is given that nothing needs.
     """
-    wanted = bundle.modalities if modalities is None else tuple(dict.fromkeys(modalities))
+    known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
+    wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
     for name in wanted:
         if name not in MODALITIES:
             raise UsageError(f"no modality {name!r}; there are {' and '.join(MODALITIES)}")
-        if name not in bundle.modalities:
+        if name not in known:
             raise UsageError(f"bundle {bundle.name} has no {name} model; it knows {', '.join(bundle.modalities)}")
     if not wanted:
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
@@ -128,7 +149,23 @@ def make_setup(
     if "face" in wanted and detector != HAAR:
         detector = str(Path(detector).resolve())
     modalities = tuple(name for name in MODALITIES if name in wanted)
-    return Setup(str(folder.resolve()), bundle.digest, modalities, detector, limits or Limits(), debug)
+    network = _find_encoder(folder, bundle, modalities, voice, encoder)
+    return Setup(
+        str(folder.resolve()), bundle.digest, modalities, detector, limits or Limits(), debug, voice, network
+    )
+
+
+def _find_encoder(
+    folder: Path, bundle: Bundle, modalities: tuple[str, ...], voice: VoiceSpec | None, given: Path | None
+) -> str | None:
+    spec = voice or (bundle.voice.spec if bundle.voice else None)
+    if spec and spec.encoder and "voice" in modalities:
+        return str(encoders.find(folder, bundle.name, spec.encoder, given).resolve())
+    if given is not None and "voice" not in modalities:
+        raise UsageError("--voice-encoder is for the voice, which --modalities leaves out")
+    if given is not None:
+        raise UsageError(f"bundle {bundle.name} measures the voice without an encoder; leave --voice-encoder out")
+    return None
 
 
 def start_worker(setup: Setup, first: bool) -> None:
@@ -199,5 +236,33 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         detector,
         max_duration_s=limits.max_duration_s,
         max_pixels=limits.max_pixels,
+        voice=open_features(bundle, setup) if "voice" in setup.modalities else None,
+        altered=setup.altered,
     )
     return observer, Judge(bundle)
+
+
+def open_features(bundle: Bundle, setup: Setup) -> FeatureSet:
+    """Give what measures the voice, its speech network open where it has one.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle of the setup.
+    setup : Setup
+        Says how to measure, and where the network is.
+
+    Returns
+    -------
+    FeatureSet
+        Ready to measure.
+
+    Raises
+    ------
+    BundleError
+        If the network was changed, or does not do what it has to.
+    """
+    spec = setup.voice or bundle.voice_spec
+    if spec.encoder is None or setup.encoder is None:
+        return feature_set(spec)
+    return Encoder(spec, encoders.load(Path(setup.encoder), spec.encoder))

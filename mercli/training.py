@@ -1,27 +1,23 @@
 """Train a bundle's classifiers on labelled evidence, and say how they do on speakers they never saw."""
 
-import copy
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from mercli import corpora
+from mercli import classifiers, corpora
 from mercli.bundle import Bundle, Model, VoicePart
+from mercli.classifiers import Estimator
 from mercli.emotions import ordered
-from mercli.errors import CorpusError, MercliError
+from mercli.errors import CorpusError, MercliError, UsageError
 from mercli.fusion import fusion_vector
 from mercli.inference import Classifier
 from mercli.judge import Judge
@@ -29,8 +25,11 @@ from mercli.observer import Evidence
 from mercli.voice.spec import VoiceSpec
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
-_AGREEMENT = 1e-4  # between a classifier and its ONNX form, in probability
-_LEVEL = 1e-4  # nearer to zero than this, rounding to float32 decides a vote of the SVM
+_AGREEMENT = 1e-5  # between a classifier and its ONNX form, in probability
+
+AUTO = "auto"
+BEST = "lda"
+"""The voice classifier that did best on speakers left out (docs/fit.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,22 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceRecipe:
+    """Say how a voice model is made.
+
+    Parameters
+    ----------
+    spec : VoiceSpec
+        How the voice was measured.
+    classifier : str
+        One of `mercli.classifiers.NAMES`, or ``"auto"``: the one that does best on speakers left out in turn.
+    """
+
+    spec: VoiceSpec
+    classifier: str = BEST
+
+
+@dataclass(frozen=True, slots=True)
 class Posteriors:
     """Hold what was said of each row of a table: [n, n_classes] each, NaN where nothing was said."""
 
@@ -75,7 +90,15 @@ class Posteriors:
     fused: NDArray[np.float64]
 
 
-def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | None = None) -> Bundle:
+def fit(
+    table: Table,
+    base: Bundle,
+    *,
+    name: str,
+    seed: int,
+    fusion_on: Table | None = None,
+    voice: VoiceRecipe | None = None,
+) -> Bundle:
     """Train the classifiers of a bundle.
 
     Parameters
@@ -91,11 +114,13 @@ def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | 
     fusion_on : Table, optional
         What the fusion is trained on, of other speakers. Without it, on posteriors of `table` itself from
         models that did not see the speaker; of one speaker there are none, and voice and face are averaged.
+    voice : VoiceRecipe, optional
+        How the voice model is made; without it, the voice was measured as `base` says.
 
     Returns
     -------
     Bundle
-        In memory, without a card.
+        In memory, without a card. Its training record says how the voice's classifier was found.
 
     Raises
     ------
@@ -103,27 +128,31 @@ def fit(table: Table, base: Bundle, *, name: str, seed: int, fusion_on: Table | 
         If there is too little to train on.
     """
     # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
+    recipe = voice or VoiceRecipe(base.voice_spec)
     with threadpool_limits(1):
-        voice = _fit_voice(table, seed)
+        heard = _fit_voice(table, recipe.classifier, seed)
         face = _fit_face(table) if base.face else None
-        if voice is None and face is None:
+        if heard is None and face is None:
             raise _too_little(table)
         classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ())))
         fusion = None
-        if voice is not None and face is not None:
+        if heard is not None and face is not None:
             stacked, said = (
-                (fusion_on, _say(fusion_on, voice, face, classes))
+                (fusion_on, _say(fusion_on, heard.estimator, face, classes))
                 if fusion_on
-                else (table, _crossfit(table, classes, seed))
+                else (table, _crossfit(table, heard, classes, seed))
             )
             fusion = _fit_fusion(said, stacked.labels, seed)
-    spec = base.voice.spec if base.voice else VoiceSpec()
-    voice_part = face_part = None
-    if voice is not None:
-        voice_part = VoicePart(spec, _to_model(voice, _vectors(table, "voice"), "voice"))
-    if face is not None and base.face:
-        face_part = replace(base.face, model=_to_model(face, _vectors(table, "face"), "face"))
-    return Bundle(name=name, classes=classes, voice=voice_part, face=face_part, fusion=fusion)
+        voice_part = face_part = None
+        if heard is not None:
+            model = Model(classifiers.to_onnx(heard.estimator), _classes_of(heard.estimator))
+            voice_part = VoicePart(
+                recipe.spec, _checked(model, heard.estimator, _vectors(table, "voice"), "voice")
+            )
+        if face is not None and base.face:
+            face_part = replace(base.face, model=_to_model(face, _vectors(table, "face"), "face"))
+    record = {"voice_classifier": heard.record} if heard else {}
+    return Bundle(name=name, classes=classes, voice=voice_part, face=face_part, fusion=fusion, training=record)
 
 
 def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posteriors:
@@ -157,7 +186,7 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
     return said
 
 
-def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
+def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe | None = None) -> Posteriors:
     """Judge every row by a bundle trained, from the first step on, without that row's speaker.
 
     Parameters
@@ -168,6 +197,8 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
         The front end.
     seed : int
         Of folds and forests.
+    voice : VoiceRecipe, optional
+        See `fit`. What it leaves open is chosen anew each time, on the speakers trained on.
 
     Returns
     -------
@@ -178,7 +209,8 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int) -> Posteriors:
     said = _nothing(len(table.labels), len(classes))
     everyone = np.arange(len(table.labels))
     for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
-        bundle = fit(table.take(np.setdiff1d(everyone, held_out)), base, name="fold", seed=seed)
+        rest = table.take(np.setdiff1d(everyone, held_out))
+        bundle = fit(rest, base, name="fold", seed=seed, voice=voice)
         part = judge_all(bundle, table.take(held_out), classes)
         for modality in ("voice", "face", "fused"):
             getattr(said, modality)[held_out] = getattr(part, modality)
@@ -193,28 +225,50 @@ def _too_little(table: Table) -> CorpusError:
     )
 
 
-def _fit_voice(table: Table, seed: int) -> Any:
-    clips = table.take(table.with_vector("voice"))
-    # Calibration holds examples of every class back: a class that has no second one is not learnt.
-    count = Counter(clips.labels)
-    clips = clips.take([i for i, label in enumerate(clips.labels) if count[label] > 1])
-    if len(set(clips.labels)) < 2:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Hold a voice's classifier, what was said of each row by models without its speaker, and how it was found."""
+
+    estimator: Estimator
+    held_out: NDArray[np.float64]
+    record: dict[str, Any]
+
+
+def check_classifier(name: str) -> None:
+    """Raise a UsageError unless it is the name of a voice classifier, or ``"auto"``."""
+    if name not in (*classifiers.NAMES, AUTO):
+        raise UsageError(f"no voice classifier {name!r}; there are {', '.join((*classifiers.NAMES, AUTO))}")
+
+
+def _fit_voice(table: Table, classifier: str, seed: int) -> _Heard | None:
+    present = table.with_vector("voice")
+    if not len(present):
         return None
-    rows = [_rows(clip, "voice") for clip in clips.evidence]
-    clip_of = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
-    # Folds divide clips, not rows: the views of a clip are too alike to stand on both sides of one.
-    folds = [
-        (np.flatnonzero(np.isin(clip_of, train)), np.flatnonzero(np.isin(clip_of, held_out)))
-        for train, held_out in _calibration_folds(clips, seed)
-    ]
-    # Support vectors give no probabilities: a sigmoid is fitted to the scores of speakers left out in turn.
-    svm = CalibratedClassifierCV(
-        # scikit-learn's own gamma, 1 / 136, is so narrow that every clip unlike the training's gets one answer.
-        SVC(C=3.0, gamma=0.001, class_weight="balanced"),
-        ensemble=False,
-        cv=folds,
+    rows = _labelled_rows(table, present)
+    record: dict[str, Any] = {}
+    if classifier == AUTO:
+        classifier, compared = classifiers.choose(rows, seed=seed)
+        record["compared_uar"] = {name: round(uar, 4) for name, uar in compared.items()}
+    found = classifiers.train_and_hold_out(classifier, rows, seed=seed)
+    if found is None:
+        return None
+    estimator, said = found
+    held_out = np.full((len(table.labels), said.shape[1]), np.nan)
+    held_out[present] = said
+    return _Heard(estimator, held_out, {"name": classifier, **estimator.settings, **record})
+
+
+def _labelled_rows(table: Table, present: NDArray[np.int_]) -> classifiers.Rows:
+    clips = [_rows(table.evidence[i], "voice") for i in present]
+    sizes = [len(rows) for rows in clips]
+    n_views = [len(_views(table.evidence[i], "voice")) for i in present]
+    return classifiers.Rows(
+        np.concatenate(clips),
+        np.repeat(np.array([table.labels[i] for i in present]), sizes),
+        np.repeat(np.array([table.speakers[i] for i in present]), sizes),
+        np.repeat(present, sizes),
+        np.concatenate([np.arange(size) < n for size, n in zip(sizes, n_views, strict=True)]),
     )
-    return make_pipeline(StandardScaler(), svm).fit(np.concatenate(rows), [clips.labels[i] for i in clip_of])
 
 
 def _fit_face(table: Table) -> Any:
@@ -235,14 +289,17 @@ def _fit_fusion(said: Posteriors, labels: Sequence[str], seed: int) -> Model | N
     return _to_model(forest.fit(vectors, known), vectors, "fusion")
 
 
-def _crossfit(table: Table, classes: Sequence[str], seed: int) -> Posteriors:
+def _crossfit(table: Table, heard: _Heard, classes: Sequence[str], seed: int) -> Posteriors:
     """Judge every row by voice and face models that did not see its speaker."""
     said = _nothing(len(table.labels), len(classes))
+    judged = ~np.isnan(heard.held_out).any(axis=1)
+    said.voice[judged] = 0.0
+    columns = np.array([classes.index(label) for label in _classes_of(heard.estimator)])
+    said.voice[np.ix_(np.flatnonzero(judged), columns)] = heard.held_out[judged]
     everyone = np.arange(len(table.labels))
     for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
         rest = table.take(np.setdiff1d(everyone, held_out))
-        part = _say(table.take(held_out), _fit_voice(rest, seed), _fit_face(rest), classes)
-        said.voice[held_out], said.face[held_out] = part.voice, part.face
+        said.face[held_out] = _say(table.take(held_out), None, _fit_face(rest), classes).face
     return said
 
 
@@ -262,18 +319,6 @@ def _say(table: Table, voice: Any, face: Any, classes: Sequence[str]) -> Posteri
     return said
 
 
-def _calibration_folds(table: Table, seed: int) -> list[tuple[NDArray[np.int_], NDArray[np.int_]]]:
-    everyone = np.arange(len(table.labels))
-    folds = corpora.folds(table.labels, table.speakers, seed=seed)
-    pairs = [(np.setdiff1d(everyone, held_out), held_out) for held_out in folds]
-    if pairs and all(len({table.labels[i] for i in train}) == len(set(table.labels)) for train, _ in pairs):
-        return pairs
-    # A class that one speaker alone provides cannot be left out by speaker.
-    rarest = min(Counter(table.labels).values())
-    splitter = StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed)
-    return list(splitter.split(everyone, table.labels))
-
-
 def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
     """Convert a classifier to ONNX, and see that it answers as before."""
     from skl2onnx import to_onnx
@@ -288,25 +333,19 @@ def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
     opsets = sorted(converted.opset_import, key=lambda opset: opset.domain)
     del converted.opset_import[:]
     converted.opset_import.extend(opsets)
-    classes = tuple(str(label) for label in estimator.classes_)
-    model = Model(converted.SerializeToString(deterministic=True), classes)
-    answer = _run(model, vectors)
-    apart = np.abs(answer - estimator.predict_proba(vectors)).max(axis=1) > _AGREEMENT
-    if what == "voice":
-        apart &= ~_level_votes(estimator, vectors)
+    model = Model(converted.SerializeToString(deterministic=True), _classes_of(estimator))
+    return _checked(model, estimator, vectors, what)
+
+
+def _checked(model: Model, estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
+    apart = np.abs(_run(model, vectors) - estimator.predict_proba(vectors)).max(axis=1) > _AGREEMENT
     if apart.any():
         raise MercliError(f"the {what} model in ONNX differs from the trained one on {apart.sum()} rows: a bug")
     return model
 
 
-def _level_votes(estimator: Any, vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Mark the rows on which two classes are level: an SVM counts votes between pairs of them."""
-    scaler, calibrated = estimator
-    (fitted,) = calibrated.calibrated_classifiers_
-    pairs = copy.copy(fitted.estimator).set_params(decision_function_shape="ovo")
-    votes = pairs.decision_function(scaler.transform(vectors)).reshape(len(vectors), -1)
-    level: NDArray[np.bool_] = (np.abs(votes) < _LEVEL).any(axis=1)
-    return level
+def _classes_of(estimator: Any) -> tuple[str, ...]:
+    return tuple(str(label) for label in estimator.classes_)
 
 
 def _run(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.float64]:

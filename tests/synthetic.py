@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from mercli import training
-from mercli.bundle import Bundle, FacePart, Model
+from mercli.bundle import Bundle, FacePart, Model, VoicePart
 from mercli.emotions import FER2013
 from mercli.face.spec import FaceSpec
 from mercli.observer import Evidence
@@ -62,10 +62,11 @@ def classifier(n_features: int, classes: Sequence[str], *, seed: int = 0, **how:
 
 @cache
 def front_end(classes: tuple[str, ...] = FER2013) -> Bundle:
-    """A bundle with a face network only, whose frame posteriors are averaged: what training starts from."""
+    """A bundle to start training from: a face network, and a voice measured by the smallest feature set."""
     weights = np.random.default_rng(0).normal(scale=1e-2, size=(FACE_PX**2, len(classes)))
     network = onnx_model(weights, output="posteriors", shape_in=("n", 1, FACE_PX, FACE_PX))
-    return Bundle("front-end", classes, face=FacePart(FaceSpec(classes, FACE_PX), network))
+    voice = VoicePart(VoiceSpec(), classifier(N_VOICE, classes))
+    return Bundle("front-end", classes, voice=voice, face=FacePart(FaceSpec(classes, FACE_PX), network))
 
 
 @cache

@@ -529,7 +529,7 @@ class TestModelsThatDoNotFit:
         monkeypatch.chdir(folder)
         (folder / "outside.bin").write_bytes(np.ones((N_VOICE, 3), np.float32).tobytes())
         put(folder, "voice.onnx", with_outside_data(location, place))
-        assert "the voice model keeps data in another file; the bundle is refused" in refusal(folder)
+        assert "the voice model keeps data in another file, and is refused" in refusal(folder)
 
     def test_the_word_location_in_a_model_is_no_data_in_another_file(self, folder):
         model = ModelProto.FromString(classifier(N_VOICE, THREE).onnx)

@@ -10,8 +10,10 @@ import pytest
 from typer.main import get_command
 
 from mercli.cli import app
+from mercli.features import set_names
 from mercli.pipeline import open_bundle
 from mercli.tables import columns
+from mercli_kernels.described import PATTERNS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -35,11 +37,19 @@ def test_every_command_has_a_page():
         assert f"({command}.md)" in read("docs/index.md")
 
 
-def test_the_reference_of_each_page_is_what_help_prints():
+def test_what_is_made_of_the_pages_is_up_to_date():
     made = subprocess.run(
         [sys.executable, ROOT / "docs" / "reference.py", "--check"], check=False, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
+
+
+def test_every_feature_set_has_a_section_and_every_short_term_feature_a_line():
+    page = read("docs/feature-sets.md")
+    for name in set_names():
+        section = re.search(rf"^## {name}$(.*?)(?=^## )", page, re.M | re.S)[1]
+        for pattern in PATTERNS[name]:
+            assert f"`{pattern.columns()[0].name}`" in section or f"`{pattern.general().name}`" in section, pattern
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -87,7 +87,6 @@ def _mark_cycles(
         period = _RATE_HZ / f0_hz[first]
         begin = max(0, int(first * _HOP + offset - period / 2))
         mark = int(begin + np.argmax(x[begin : int(begin + period) + 1]))
-        shift_before = 0.0
         has_one = False
         while n < periods.shape[0]:
             frame = int((mark - offset) / _HOP)
@@ -120,11 +119,11 @@ def _mark_cycles(
             energy = 0.0
             for u in range(-half, half):
                 energy += x[found + u] * x[found + u]
-            periods[n] = found + shift - mark - shift_before
+            periods[n] = found + shift - mark  # the cycle compared began at the whole sample
             amplitudes[n] = math.sqrt(energy / max(2 * half, 1))
             follows[n] = has_one
             has_one = True
             n += 1
-            mark, shift_before = found, shift
+            mark = found
         first = stop
     return n

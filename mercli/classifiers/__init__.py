@@ -3,9 +3,20 @@
 from mercli.classifiers.calibrated import Average, Calibrated, Estimator
 from mercli.classifiers.graph import Graph
 from mercli.classifiers.rows import Rows, clip_means
-from mercli.classifiers.search import NAMES, choose, train
+from mercli.classifiers.search import NAMES, choose, train, train_and_hold_out
 
-__all__ = ["NAMES", "Average", "Calibrated", "Estimator", "Rows", "choose", "clip_means", "to_onnx", "train"]
+__all__ = [
+    "NAMES",
+    "Average",
+    "Calibrated",
+    "Estimator",
+    "Rows",
+    "choose",
+    "clip_means",
+    "to_onnx",
+    "train",
+    "train_and_hold_out",
+]
 
 
 def to_onnx(estimator: Estimator) -> bytes:

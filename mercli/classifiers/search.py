@@ -23,7 +23,7 @@ class Family:
 
 
 FAMILIES = {
-    "lda": Family(fit_lda, tuple({"shrinkage": s} for s in (0.7, 0.4, 0.2, 0.1, 0.05))),
+    "lda": Family(fit_lda, tuple({"shrinkage": s} for s in (0.8, 0.6, 0.4, 0.2, 0.1))),
     "logistic": Family(fit_logistic, tuple({"C": c} for c in (0.003, 0.01, 0.03, 0.1))),
     "svm": Family(fit_svm, tuple({"gamma": g, "C": c} for g in (0.03, 0.1, 0.3) for c in (10.0, 100.0))),
     "forest": Family(fit_forest, ({"min_samples_leaf": 5},)),
@@ -55,12 +55,47 @@ def train(name: str, rows: Rows, *, seed: int) -> Estimator | None:
     KeyError
         If there is no such name.
     """
+    found = train_and_hold_out(name, rows, seed=seed)
+    return found[0] if found else None
+
+
+def train_and_hold_out(name: str, rows: Rows, *, seed: int) -> tuple[Estimator, NDArray[np.float64]] | None:
+    """Train a classifier, and keep what the search's own models said of the speakers they did not hear.
+
+    Parameters
+    ----------
+    name, rows, seed
+        See `train`.
+
+    Returns
+    -------
+    estimator : Estimator
+        As `train` gives it.
+    held_out : np.ndarray [shape=(n_clips, n_classes)]
+        Posteriors of the clips, in the order of `Rows.per_clip`; NaN where no model was trained without the
+        speaker. Together they are None where there are not two classes with two clips each.
+
+    Raises
+    ------
+    KeyError
+        If there is no such name.
+    """
+    every_clip, _, _ = rows.per_clip()
     rows = rows.learnable()
     if len(set(rows.labels.tolist())) < 2:
         return None
-    if name == AVERAGE:
-        return Average({member: _train(FAMILIES[member], rows, seed) for member in AVERAGED})
-    return _train(FAMILIES[name], rows, seed)
+    members = {
+        member: _train(FAMILIES[member], rows, seed) for member in (AVERAGED if name == AVERAGE else (name,))
+    }
+    of_rows = np.mean([said for _, said in members.values()], axis=0)
+    held_out = np.full((len(every_clip), of_rows.shape[1]), np.nan)
+    if next(_without_a_speaker(rows, seed), None) is not None:
+        judged = ~np.isnan(of_rows).any(axis=1)
+        clips = np.unique(rows.clips[judged])
+        held_out[np.searchsorted(every_clip, clips)] = clip_means(of_rows[judged], rows.clips[judged])
+    if name != AVERAGE:
+        return members[name][0], held_out
+    return Average({member: estimator for member, (estimator, _) in members.items()}), held_out
 
 
 def choose(rows: Rows, *, seed: int) -> tuple[str, dict[str, float]]:
@@ -130,16 +165,18 @@ def _without_a_speaker(rows: Rows, seed: int) -> Iterator[NDArray[np.bool_]]:
             yield np.isin(rows.clips, clips[held_out])
 
 
-def _train(family: Family, rows: Rows, seed: int) -> Calibrated:
+def _train(family: Family, rows: Rows, seed: int) -> tuple[Calibrated, NDArray[np.float64]]:
+    """Train with the best setting; give the posteriors of held-out rows as well, NaN where not judged."""
     classes, kind = np.unique(rows.labels, return_inverse=True)
-    best = (-1.0, 1.0, family.grid[0])
+    best, found = -1.0, (1.0, family.grid[0], np.empty(0))
     for setting, scores in zip(family.grid, _held_out_scores(family, rows, classes, seed), strict=True):
         judged = ~np.isnan(scores).any(axis=1)
         temperature = fit_temperature(scores[judged], kind[judged], rows.clips[judged])
-        uar = _uar(softmax(scores / temperature), rows)
-        best = max(best, (uar, temperature, setting), key=lambda found: found[0])  # of equals the first
-    _, temperature, setting = best
-    return Calibrated(family.fit(rows, [setting], seed)[0], temperature, setting)
+        posteriors = softmax(scores / temperature)
+        if (uar := _uar(posteriors, rows)) > best:  # of equals the first
+            best, found = uar, (temperature, setting, posteriors)
+    temperature, setting, posteriors = found
+    return Calibrated(family.fit(rows, [setting], seed)[0], temperature, setting), posteriors
 
 
 def _held_out_scores(family: Family, rows: Rows, classes: NDArray[np.str_], seed: int) -> NDArray[np.float64]:

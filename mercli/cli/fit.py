@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mercli.corpora import Corpus
     from mercli.evaluation import Scores
     from mercli.fitting import Fitted
+    from mercli.voice.spec import VoiceSpec
 
 _FEW_SPEAKERS = 5
 
@@ -67,6 +68,29 @@ def fit(
             metavar="FOLDER", help="The bundle whose face network to use.", show_default="the one that ships"
         ),
     ] = None,
+    voice_encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Train the voice on the frames of this speech network (ONNX), which the bundle refers to.",
+            show_default="the features of --voice-set",
+        ),
+    ] = None,
+    voice_set: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The features of the voice: mercli-1, or original-34, those of the original system.",
+            show_default="that of --base, mercli-1",
+        ),
+    ] = None,
+    voice_classifier: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="lda, logistic, svm, forest, average; or auto: the best on held-out speakers, which takes long.",
+        ),
+    ] = "lda",
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -84,18 +108,33 @@ def fit(
     from mercli import bundle as bundles
     from mercli.cli.progress import Display
     from mercli.fitting import fit as fit_corpus
+    from mercli.fitting import try_encoder
     from mercli.pipeline import make_setup, open_bundle
+    from mercli.training import check_classifier
 
-    bundles.refuse_to_replace(output)
+    check_classifier(voice_classifier)
+    spec = _read_set(voice_set, voice_encoder)
+    folder, front = open_bundle(base)
+    measured_by = front.voice.spec.encoder if front.voice else None
+    kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
+    bundles.refuse_to_replace(output, kept)
     sizes = corpora.parse_split(split) if split is not None else None
     wanted = emotions.FER2013 if classes is None else split_commas(classes) or ()
     labelled = corpora.load(corpus, manifest=manifest, classes=wanted)
-    folder, front = open_bundle(base)
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
-    setup = make_setup(folder, front, split_commas(modalities), face_detector, limits=limits, debug=debug)
+    setup = make_setup(
+        folder,
+        front,
+        split_commas(modalities),
+        face_detector,
+        limits=limits,
+        debug=debug,
+        voice=try_encoder(voice_encoder, limits, debug=debug) if voice_encoder else spec or front.voice_spec,
+        encoder=voice_encoder,
+    )
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
         fitted = fit_corpus(
             labelled,
@@ -105,18 +144,33 @@ def fit(
             jobs=jobs,
             seed=seed,
             split=sizes,
+            voice_classifier=voice_classifier,
             command=shlex.join(["mercli", *sys.argv[1:]]),
             on_file=lambda evidence: display.advance(
                 evidence.duration_s, failed=evidence.voice is None and evidence.face is None
             ),
         )
-    bundles.save(fitted.bundle, output)
+    bundles.save(fitted.bundle, output, kept)
     try:
         _say(fitted, labelled, wanted, quiet=quiet)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {output} is written") from None
     if not quiet:
         typer.echo(f"wrote {output}", err=True)
+
+
+def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
+    from mercli.errors import UsageError
+    from mercli.features import set_names
+    from mercli.voice.sets import default_spec
+
+    if name is None:
+        return None
+    if encoder is not None:
+        raise UsageError("--voice-set and --voice-encoder exclude each other: only one of them measures the voice")
+    if name not in set_names():
+        raise UsageError(f"no feature set {name!r}; there is {' and '.join(set_names())}")
+    return default_spec(name)
 
 
 def _say(fitted: "Fitted", labelled: "Corpus", wanted: Sequence[str], *, quiet: bool) -> None:

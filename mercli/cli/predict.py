@@ -60,6 +60,14 @@ def predict(
             metavar="FOLDER", help="A bundle that `mercli fit` wrote.", show_default="the one that ships"
         ),
     ] = None,
+    voice_encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The speech network that the bundle refers to.",
+            show_default="the one in the bundle's folder",
+        ),
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -89,7 +97,15 @@ def predict(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
     folder, opened = open_bundle(bundle)
-    setup = make_setup(folder, opened, split_commas(modalities), face_detector, limits=limits, debug=debug)
+    setup = make_setup(
+        folder,
+        opened,
+        split_commas(modalities),
+        face_detector,
+        limits=limits,
+        debug=debug,
+        encoder=voice_encoder,
+    )
     names = [item.name for item in inputs]
     schema = tables.columns(opened.classes)
     with journal.Journal(kept, schema, overwrite=overwrite) as rows, saying_how_to_continue(len(names), rows):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mercli.media import SAMPLE_RATE_HZ
 from mercli.voice import alter
 from mercli.voice.spans import mid_term_frames
-from mercli.voice.spec import VoiceSpec
+from mercli.voice.spec import MERCLI_1, VoiceSpec
 from mercli.voice.spool import Spool
 from mercli_kernels import (
     SPEECH_NAMES,
@@ -20,8 +20,6 @@ from mercli_kernels import (
     speech_part,
     track_pitch,
 )
-
-SPEC = VoiceSpec("mercli-1", window_s=0.025, hop_s=0.010, mid_window_s=10.0, mid_hop_s=10.0)
 
 RATES = (1.0, 1.12, 1 / 1.12)
 """The views: the sound as it is, and as if played a little faster and higher, and slower and lower."""
@@ -36,7 +34,7 @@ class Mercli1:
     Parameters
     ----------
     spec : VoiceSpec
-        `SPEC`: the set has one framing.
+        `MERCLI_1`: the set has one framing.
 
     Raises
     ------
@@ -45,7 +43,7 @@ class Mercli1:
     """
 
     def __init__(self, spec: VoiceSpec) -> None:
-        if spec != SPEC:
+        if spec != MERCLI_1:
             raise ValueError(f"the windows of mercli-1 are fixed; found {spec}")
         self.spec = spec
 
@@ -121,7 +119,9 @@ class Mercli1:
 
 
 def _pitch(samples: NDArray[np.float32]) -> Pitch:
-    n_frames = 1 + (len(samples) - round(SPEC.window_s * SAMPLE_RATE_HZ)) // round(SPEC.hop_s * SAMPLE_RATE_HZ)
+    n_frames = 1 + (len(samples) - round(MERCLI_1.window_s * SAMPLE_RATE_HZ)) // round(
+        MERCLI_1.hop_s * SAMPLE_RATE_HZ
+    )
     return track_pitch(samples, n_frames)
 
 

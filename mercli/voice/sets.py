@@ -6,10 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.voice import mercli1
+from mercli.voice.encoder import Encoder
 from mercli.voice.mercli1 import Mercli1
 from mercli.voice.original import Original34
-from mercli.voice.spec import VoiceSpec
+from mercli.voice.spec import MERCLI_1, VoiceSpec
 from mercli.voice.spool import Spool
 
 
@@ -105,13 +105,17 @@ class FeatureSet(Protocol):
         ...
 
 
-_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {"original-34": Original34, "mercli-1": Mercli1}
-_SPECS = {"original-34": VoiceSpec(), "mercli-1": mercli1.SPEC}
+_SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {
+    "original-34": Original34,
+    "mercli-1": Mercli1,
+    "encoder": Encoder,
+}
+_SPECS = {"original-34": VoiceSpec(), "mercli-1": MERCLI_1}
 
 NAMES = tuple(_SETS)
 """What `VoiceSpec.feature_set` may be."""
 
-DEFAULT = "mercli-1"
+DEFAULT = MERCLI_1.feature_set
 """What `mercli features` measures, and `mercli fit` trains on, unless told otherwise."""
 
 
@@ -139,7 +143,7 @@ def feature_set(spec: VoiceSpec) -> FeatureSet:
     Returns
     -------
     FeatureSet
-        Ready to measure.
+        Ready to measure; of the set ``encoder``, which needs its network for that, only the names can be had.
 
     Raises
     ------

@@ -96,12 +96,21 @@ class Spool:
             If there was no room for the sound.
         """
         # Only the level depends, in its last bits, on how the sound is cut: all else can do with less memory.
-        n_bytes = 4 * (n_samples or self._block_samples // 8)
-        end = 4 * self.n_samples
-        for start in range(0, end, n_bytes):
-            with _room():  # what was written last is written out now
-                self._file.seek(start)
-            yield np.frombuffer(self._file.read(min(n_bytes, end - start)), np.float32)
+        n = n_samples or self._block_samples // 8
+        for start in range(0, self.n_samples, n):
+            yield self.cut(start, start + n)
+
+    def cut(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Give the samples from one place to another, float32, as far as there are any.
+
+        Raises
+        ------
+        MercliError
+            If there was no room for the sound.
+        """
+        with _room():  # what was written last is written out now
+            self._file.seek(4 * start)
+        return np.frombuffer(self._file.read(max(0, 4 * (min(stop, self.n_samples) - start))), np.float32)
 
     @property
     def level(self) -> Level:

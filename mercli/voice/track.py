@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mercli.errors import MissingModality
 from mercli.media import SAMPLE_RATE_HZ
-from mercli.voice.sets import feature_set
+from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import BLOCK_SAMPLES, SPOOL_BYTES, Spool
 from mercli_kernels import Level
@@ -23,8 +23,8 @@ class VoiceTrack:
 
     Parameters
     ----------
-    spec : VoiceSpec
-        The feature set, its windows and hops.
+    features : FeatureSet or VoiceSpec
+        How to measure it, or what says so.
     block_samples, spool_bytes : int
         See `Spool`.
 
@@ -38,9 +38,13 @@ class VoiceTrack:
     """
 
     def __init__(
-        self, spec: VoiceSpec, *, block_samples: int = BLOCK_SAMPLES, spool_bytes: int = SPOOL_BYTES
+        self,
+        features: FeatureSet | VoiceSpec,
+        *,
+        block_samples: int = BLOCK_SAMPLES,
+        spool_bytes: int = SPOOL_BYTES,
     ) -> None:
-        self._features = feature_set(spec)
+        self._features = feature_set(features) if isinstance(features, VoiceSpec) else features
         # The features need the level of the whole clip, so that nothing can be measured before its end.
         self._sound = Spool(block_samples=block_samples, spool_bytes=spool_bytes)
 

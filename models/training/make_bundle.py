@@ -1,14 +1,13 @@
 r"""Make the bundle that ships: the voice, face and fusion models, trained behind a given face network.
 
     python models/training/make_bundle.py --network runs/face/network.onnx \\
-        --ravdess-speech DIR --ravdess-faces DIR --javanese DIR
+        --ravdess-speech DIR --ravdess-faces DIR --javanese DIR --javanese-speech DIR
 
 It prints the scores that the card holds. Everything is scored by folds with no speaker in two of them.
 """
 
 import argparse
 import json
-import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import mercli_models
+from javanese import read_javanese
 from mercli import batch, bundle, corpora, emotions, fitting, training
 from mercli.bundle import Bundle, FacePart
 from mercli.card import score_table, write_card
@@ -25,12 +25,6 @@ from mercli.evaluation import Scores
 from mercli.face.spec import FaceSpec
 from mercli.pipeline import Setup
 
-_JAVANESE_NAME = re.compile(r"(?P<actor>\d\d)-\d\d-(?P<emotion>\d\d)_\d\d")
-_JAVANESE_EMOTIONS = dict(
-    zip(
-        ("01", "02", "03", "04", "05", "06"), ("neutral", "sad", "happy", "surprise", "fear", "angry"), strict=True
-    )
-)
 SEED = 0
 
 DATA = """\
@@ -38,7 +32,8 @@ Voice, face and fusion models: {clips} clips of {speakers} speakers.
 
 - RAVDESS speech (Livingstone and Russo, 2018), 19 actors, sound; of one of them also face crops with sound.
   North American English, two sentences, acted. CC BY-NC-SA 4.0 as published. Its calm counts as neutral.
-- Javanese clips, 7 amateur actors, four sentences, acted, six emotions (no disgust). Published without a licence.
+- Javanese clips, 7 amateur actors, four sentences, acted, six emotions (no disgust): sound and picture published
+  without a licence; four further takes of each, sound alone, from an MIT repository.
 
 Face network: FER2013 (Goodfellow et al., 2013), 48 x 48 grey faces from web searches, for research as published;
 with FER+ crowd labels (Barsoum et al., 2016), MIT.
@@ -56,11 +51,12 @@ as the row "voice, RAVDESS to Javanese" shows, whose model was trained on RAVDES
 COMMAND = """\
 python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/face
 python models/training/make_bundle.py --network models/training/runs/face/network.onnx \\
-    --ravdess-speech ravdess-speech --ravdess-faces ravdess-crops --javanese javanese-video"""
+    --ravdess-speech ravdess-speech --ravdess-faces ravdess-crops --javanese javanese-video \\
+    --javanese-speech javanese-speech"""
 
 
-def gather(ravdess_speech: Path, ravdess_faces: Path, javanese: Path) -> Corpus:
-    """Read the three corpora as one, each utterance once and each speaker with a corpus in front of the name."""
+def gather(ravdess_speech: Path, ravdess_faces: Path, javanese: Path, javanese_speech: Path) -> Corpus:
+    """Read the four corpora as one, each utterance once and each speaker with a corpus in front of the name."""
     faces = list(corpora.read_ravdess(ravdess_faces))
     # The first number of a RAVDESS name is the modality: the rest tells the utterance.
     seen = {path.stem[3:] for path, _, _ in faces}
@@ -69,11 +65,10 @@ def gather(ravdess_speech: Path, ravdess_faces: Path, javanese: Path) -> Corpus:
         Example(path, emotions.within(label, emotions.FER2013) or label, f"ravdess-{actor}")
         for path, label, actor in (*speech, *faces)
     ]
-    for path in sorted(javanese.glob("*.mp4")):
-        if match := _JAVANESE_NAME.fullmatch(path.stem):
-            label = _JAVANESE_EMOTIONS[match["emotion"]]
-            examples.append(Example(path, label, f"javanese-{match['actor']}"))
-    return Corpus("RAVDESS speech and faces, Javanese clips", tuple(examples))
+    clips = list(read_javanese(javanese, ".mp4"))
+    seen = {example.path.stem for example in clips}
+    clips += [each for each in read_javanese(javanese_speech, ".flac") if each.path.stem not in seen]
+    return Corpus("RAVDESS speech and faces, Javanese speech and clips", (*examples, *clips))
 
 
 def make_front_end(network: Path, folder: Path) -> Bundle:
@@ -111,10 +106,11 @@ def main() -> None:
     parser.add_argument("--ravdess-speech", type=Path, required=True, help="RAVDESS speech, sound only")
     parser.add_argument("--ravdess-faces", type=Path, required=True, help="RAVDESS clips with face and sound")
     parser.add_argument("--javanese", type=Path, required=True, help="Javanese clips AA-SS-EE_RR.mp4")
+    parser.add_argument("--javanese-speech", type=Path, required=True, help="Javanese speech AA-SS-EE_RR.flac")
     parser.add_argument("-o", "--output", type=Path, default=mercli_models.path())
     parser.add_argument("-j", "--jobs", type=int, default=batch.default_jobs())
     options = parser.parse_args()
-    corpus = gather(options.ravdess_speech, options.ravdess_faces, options.javanese)
+    corpus = gather(options.ravdess_speech, options.ravdess_faces, options.javanese, options.javanese_speech)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "front-end"
         front = make_front_end(options.network, folder)
@@ -131,6 +127,7 @@ def main() -> None:
     made = replace(
         made,
         training={
+            **made.training,
             "corpus": corpus.name,
             "speakers": sorted(set(table.speakers)),
             "clips": len(table.labels),

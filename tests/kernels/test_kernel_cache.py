@@ -18,7 +18,8 @@ from mercli_kernels import jit
 RUN = """
 import json
 import numpy as np
-from mercli_kernels import compiled_kernels, deltas, mid_term_statistics, short_term_features, warm_up
+from mercli_kernels import compiled_kernels, cycle_measures, deltas, mid_term_statistics, short_term_features
+from mercli_kernels import speech_contours, track_pitch, warm_up
 
 warm_up()
 after_warm_up = compiled_kernels()
@@ -30,6 +31,12 @@ for samples in (stereo.ravel(), stereo.ravel().astype(np.float32), stereo[:, 0])
     features.flags.writeable = False
     for table in (features, features.astype(np.float32), features[:, ::2], deltas(features)):
         mid_term_statistics(table, window_frames=np.int32(7), hop_frames=3)
+voice = stereo.ravel().astype(np.float32)
+for samples in (voice, voice[1000:9000]):
+    pitch = track_pitch(samples, 1 + (samples.size - 400) // 160)
+    cycle_measures(samples, pitch)
+    for rate in (1.0, 1.12):
+        speech_contours(samples, pitch, rate=rate)
 assert compiled_kernels() == after_warm_up, "a kernel met arrays that the warm-up had not"
 print(json.dumps([use._asdict() for use in after_warm_up]))
 """
