@@ -13,7 +13,7 @@ import pytest
 from bench_kernels import SAMPLE_RATE_HZ, Case
 from threadpoolctl import threadpool_limits
 
-from mercli.voice.mercli1 import SPEC
+from mercli.voice.spec import MERCLI_1
 from mercli.voice.track import voice_views
 from mercli_kernels import (
     clip_functionals,
@@ -81,7 +81,7 @@ def _ready_before_the_clock_starts():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_real_time(ratios, case):
     samples = case.signal()
-    contenders = {"mercli-1, averaged over its three views": partial(voice_views, samples, SPEC)}
+    contenders = {"mercli-1, averaged over its three views": partial(voice_views, samples, MERCLI_1)}
     if case.seconds <= 10:  # a view describes a stretch of ten seconds at most
         contenders["mercli-1, one view"] = partial(one_view, samples)
     results = ratios.against_real_time(
