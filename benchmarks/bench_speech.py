@@ -121,6 +121,6 @@ def test_pitch_ratios(ratios):
             "librosa.yin": partial(librosa.yin, samples, frame_length=1024, **options),
         },
         turns=5,
-        at_least={"librosa.pyin": 10, "librosa.yin": 10},
+        at_least={"librosa.pyin": 10},  # yin decides neither on voicing nor on a path
     )
     assert all(ratio.met for ratio in results)
