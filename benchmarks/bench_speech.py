@@ -13,7 +13,7 @@ import pytest
 from bench_kernels import SAMPLE_RATE_HZ, Case
 from threadpoolctl import threadpool_limits
 
-from mercli.voice.mercli1 import SPEC
+from mercli.voice.spec import MERCLI_1
 from mercli.voice.track import voice_views
 from mercli_kernels import (
     clip_functionals,
@@ -30,6 +30,7 @@ CASES = (
     Case("a clip of 3.7 s at 16 kHz", 3.7, WINDOW, HOP),
     Case("a minute at 16 kHz", 60, WINDOW, HOP),
 )
+STRETCH = Case("10 s at 16 kHz, the longest stretch that is measured at once", 10, WINDOW, HOP)
 
 
 def one_view(samples: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ def _ready_before_the_clock_starts():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_real_time(ratios, case):
     samples = case.signal()
-    contenders = {"mercli-1, averaged over its three views": partial(voice_views, samples, SPEC)}
+    contenders = {"mercli-1, averaged over its three views": partial(voice_views, samples, MERCLI_1)}
     if case.seconds <= 10:  # a view describes a stretch of ten seconds at most
         contenders["mercli-1, one view"] = partial(one_view, samples)
     results = ratios.against_real_time(
@@ -92,7 +93,7 @@ def test_real_time(ratios, case):
     assert all(ratio.met for ratio in results)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [CASES[0], STRETCH], ids=lambda case: case.name)
 def test_contour_ratios(ratios, case):
     samples = case.signal()
     pitch = track_pitch(samples, 1 + (samples.size - WINDOW) // HOP)
@@ -120,6 +121,6 @@ def test_pitch_ratios(ratios):
             "librosa.yin": partial(librosa.yin, samples, frame_length=1024, **options),
         },
         turns=5,
-        at_least={"librosa.pyin": 10, "librosa.yin": 10},
+        at_least={"librosa.pyin": 10},  # yin decides neither on voicing nor on a path
     )
     assert all(ratio.met for ratio in results)
