@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mercli.errors import MissingModality
-from mercli.voice.mercli1 import RATES, SPEC, Mercli1
+from mercli.voice.mercli1 import RATES, Mercli1
 from mercli.voice.sets import default_spec, feature_set
+from mercli.voice.spec import MERCLI_1 as SPEC
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool
 from mercli.voice.track import VoiceTrack, voice_views
