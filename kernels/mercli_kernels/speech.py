@@ -217,7 +217,7 @@ def _mel_bands(
 
 @lru_cache(maxsize=1)
 def _cepstra() -> NDArray[np.float32]:
-    """Give the matrix of a DCT-II with a sine lifter, scaled as for natural logarithms divided by ten."""
+    """Give the matrix of a DCT-II with a sine lifter, scaled for decibels: a tenth of them."""
     n, j = np.arange(N_CEPSTRA)[:, None], np.arange(N_MELS)
     dct = math.sqrt(2 / N_MELS) * np.cos(np.pi * n * (j + 0.5) / N_MELS)
     lifter = 1 + _LIFTER / 2 * np.sin(np.pi * n / _LIFTER)
