@@ -741,5 +741,5 @@ class TestPredict:
 def test_training_records_how_the_voice_was_measured():
     table = clouds(3, modalities=("voice",))
     assert training.fit(table, front_end(), name="b", seed=0).voice.spec == VoiceSpec()
-    other = VoiceSpec(hop_s=0.02)
-    assert training.fit(table, front_end(), name="b", seed=0, voice_spec=other).voice.spec == other
+    recipe = training.VoiceRecipe(VoiceSpec(hop_s=0.02))
+    assert training.fit(table, front_end(), name="b", seed=0, voice=recipe).voice.spec == recipe.spec

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import ModelProto
 from sklearn.ensemble import RandomForestClassifier
 from synthetic import clouds, front_end, small_bundle
 from typer.testing import CliRunner
@@ -24,6 +25,8 @@ from mercli.errors import CorpusError, UsageError
 from mercli.observer import Evidence
 from mercli.pipeline import Setup
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
+from mercli.training import VoiceRecipe
+from mercli.voice.spec import MERCLI_1, VoiceSpec
 
 CODES = {"neutral": 1, "calm": 2, "happy": 3, "sad": 4, "angry": 5, "fear": 6, "disgust": 7, "surprise": 8}
 THREE = ("angry", "happy", "sad")
@@ -101,7 +104,8 @@ def recordings(tmp_path_factory):
 @pytest.fixture(scope="module")
 def voice_only(recordings):
     output = recordings.parent / "voice"
-    return output, mercli("fit", recordings, "-o", output, "--classes", ",".join(ALL), "-q", check=0)
+    how = ("--voice-set", "original-34", "--voice-classifier", "svm")
+    return output, mercli("fit", recordings, "-o", output, "--classes", ",".join(ALL), *how, "-q", check=0)
 
 
 class TestVideos:
@@ -174,6 +178,15 @@ class TestRecordings:
         assert bundle.modalities == ("voice",)
         assert list(bundle.training["scores"]) == ["voice"]
 
+    def test_features_and_classifier_are_those_asked_for_and_the_record_says_so(self, voice_only):
+        bundle = bundles.load(voice_only[0])
+        assert bundle.voice.spec == VoiceSpec("original-34")
+        record = bundle.training["voice_classifier"]
+        assert record["name"] == "svm"
+        assert set(record) == {"name", "C", "gamma", "temperature"}
+        operators = {node.op_type for node in ModelProto.FromString(bundle.voice.model.onnx).graph.node}
+        assert "Exp" in operators  # the kernel of the machine
+
     def test_eight_classes_keep_calm(self, voice_only, recordings):
         output, _ = voice_only
         assert bundles.load(output).classes == ALL
@@ -193,9 +206,12 @@ class TestRecordings:
 
     def test_a_split_trains_and_tests_on_the_speakers_it_names(self, recordings):
         output = recordings.parent / "split"
-        code, said = says("fit", recordings, "-o", output, "--split", "2/1/1", "--modalities", "voice", "-j", "1")
+        words = ("--split", "2/1/1", "--modalities", "voice", "-j", "1", "--voice-set", "mercli-1")
+        code, said = says("fit", recordings, "-o", output, *words)
         assert code == 0, said
         bundle = bundles.load(output)
+        assert bundle.voice.spec == MERCLI_1
+        assert bundle.training["voice_classifier"]["name"] == "lda"
         parts = bundle.training["split"]
         assert [len(parts[name]) for name in ("models", "fusion", "test")] == [2, 1, 1]
         assert len({speaker for part in parts.values() for speaker in part}) == 4
@@ -234,6 +250,17 @@ class TestWhatIsRefused:
             (["--base", "gone"], "no bundle 'gone': give the folder that `mercli fit` wrote"),
             (["--modalities", "smell"], "no modality 'smell'; there are voice and face"),
             (["--face-detector", "gone.onnx"], "no face detector 'gone.onnx'"),
+            (
+                ["--voice-classifier", "nonsense"],
+                "no voice classifier 'nonsense'; there are lda, logistic, svm, forest, average, auto",
+            ),
+            (["--voice-classifier", ""], "no voice classifier ''; there are lda"),
+            (["--voice-set", "nonsense"], "no feature set 'nonsense'; there is original-34 and mercli-1"),
+            (["--voice-set", "encoder"], "no feature set 'encoder'; there is original-34 and mercli-1"),
+            (
+                ["--voice-set", "mercli-1", "--voice-encoder", "gone.onnx"],
+                "--voice-set and --voice-encoder exclude each other: only one of them measures the voice",
+            ),
         ],
     )
     def test_options_that_make_no_sense(self, corpus, words, sentence):
@@ -272,6 +299,30 @@ class TestWhatIsRefused:
         code, said = says("fit", corpus, "-o", corpus.parent / "bundle")
         assert code == 2
         assert sentence in said
+
+    @pytest.mark.parametrize(
+        ("words", "spec", "classifier"),
+        [
+            ([], VoiceSpec(hop_s=0.02), "lda"),
+            (["--voice-set", "original-34"], VoiceSpec(), "lda"),
+            (["--voice-set", "mercli-1", "--voice-classifier", "auto"], MERCLI_1, "auto"),
+        ],
+        ids=["as the base", "original-34", "mercli-1"],
+    )
+    def test_how_the_voice_is_measured_and_judged_reaches_the_workers_and_the_training(
+        self, corpus, monkeypatch, words, spec, classifier
+    ):
+        def ask(*given, voice_classifier, **_):
+            asked.append((given[2].voice, voice_classifier))
+            raise CorpusError("that is enough")
+
+        asked, small = [], small_bundle()
+        base = replace(small, voice=replace(small.voice, spec=VoiceSpec(hop_s=0.02)))
+        bundles.save(base, corpus.parent / "base")
+        monkeypatch.setattr(fitting, "fit", ask)
+        command = ("fit", corpus, "-o", corpus.parent / "b", "--base", corpus.parent / "base", "-q", *words)
+        assert says(*command) == (2, "mercli: that is enough")
+        assert asked == [(spec, classifier)]
 
     def test_a_corpus_that_is_not_there(self, tmp_path):
         assert says("fit", tmp_path / "gone", "-o", tmp_path / "b") == (
@@ -332,7 +383,7 @@ class TestWhatIsRefused:
 SETUP = Setup("nowhere", "", ("voice", "face"))
 
 
-def fit_synthetic(table, *, unreadable=(), pretend=True, split=None, base=None, seed=0, setup=SETUP):
+def fit_synthetic(table, *, unreadable=(), pretend=True, base=None, setup=SETUP, **how):
     """Fit a corpus whose files were measured elsewhere: the vectors are those of `table`."""
     paths = [Path(f"{i}.wav") for i in range(len(table.labels))]
     examples = tuple(Example(*fields) for fields in zip(paths, table.labels, table.speakers, strict=True))
@@ -342,7 +393,7 @@ def fit_synthetic(table, *, unreadable=(), pretend=True, split=None, base=None, 
         if pretend:
             patched.setattr(fitting, "observe", lambda *_, **__: fitting.Measured(table.take(kept), problems, {}))
         corpus = Corpus("made", examples)
-        return fitting.fit(corpus, base or front_end(), setup, name="b", jobs=1, seed=seed, split=split)
+        return fitting.fit(corpus, base or front_end(), setup, name="b", jobs=1, **how)
 
 
 class TestNumbers:
@@ -411,12 +462,44 @@ class TestNumbers:
         assert bundle.face.spec.detector == bundle.training["detector"] == "yunet"
         assert fit_synthetic(clouds(3)).bundle.face.spec.detector == "haar"
 
-    def test_the_record_is_plain_json(self):
-        record = fit_synthetic(clouds(4), split=(2, 1, 1)).bundle.training
+    @pytest.mark.parametrize("classifier", ["lda", "average"])
+    def test_the_record_is_plain_json(self, classifier):
+        record = fit_synthetic(clouds(4), split=(2, 1, 1), voice_classifier=classifier).bundle.training
         assert json.loads(json.dumps(record)) == record
+
+    def test_the_record_names_the_voice_s_classifier_and_its_settings(self):
+        record = fit_synthetic(clouds(3)).bundle.training["voice_classifier"]
+        assert record["name"] == "lda"
+        assert set(record) == {"name", "shrinkage", "temperature"}
+        table = clouds(3, modalities=["voice"])
+        record = fit_synthetic(table, voice_classifier="average").bundle.training["voice_classifier"]
+        assert record["name"] == "average"
+        assert set(record) == {"name", "lda", "logistic", "svm"}
+
+    def test_the_numbers_are_those_of_the_classifier_and_the_features_of_the_bundle(self, monkeypatch):
+        recipes = []
+        train = training.fit
+        monkeypatch.setattr(
+            training,
+            "fit",
+            lambda *table, voice, **how: recipes.append(voice) or train(*table, voice=voice, **how),
+        )
+        spec = VoiceSpec(hop_s=0.02)
+        table = clouds(3, modalities=["voice"])
+        fitted = fit_synthetic(table, setup=replace(SETUP, voice=spec), voice_classifier="logistic")
+        assert recipes == [VoiceRecipe(spec, "logistic")] * 4  # three folds, and all
+        assert fitted.bundle.voice.spec == spec
 
 
 class TestObserving:
+    def test_altered_copies_of_the_sound_are_measured_to_train_on(self, recordings, tmp_path):
+        bundles.save(small_bundle(), tmp_path / "base")
+        setup = Setup(str(tmp_path / "base"), bundles.load(tmp_path / "base").digest, ("voice",), voice=MERCLI_1)
+        corpus = Corpus("c", (Example(recordings / "sad-1.wav", "sad", "1"),))
+        (clip,) = fitting.observe(corpus, setup, jobs=1).table.evidence
+        assert clip.voice.shape[0] == 3
+        assert clip.voice_altered.shape == (8, clip.voice.shape[1])
+
     def test_any_number_of_workers_gives_the_same_bundle(self, recordings, tmp_path):
         corpus = corpora.load(recordings, classes=("happy", "sad"))
         bundles.save(small_bundle(), tmp_path / "base")
@@ -434,12 +517,12 @@ class TestObserving:
         shutil.copytree(recordings, folder)
         data = (folder / "sad-1.wav").read_bytes()
         (folder / "sad-1.wav").write_bytes(data[: len(data) // 2])
-        done = mercli("fit", folder, "-o", tmp_path / "bundle", "-q", check=0)
+        done = mercli("fit", folder, "-o", tmp_path / "bundle", "--voice-set", "original-34", "-q", check=0)
         (named,) = [line for line in done.stderr.splitlines() if line.startswith("used as far as it can be read")]
         assert "sad-1.wav: the file ends early" in named
 
     def test_few_speakers_are_said_to_say_little(self, voice_only, recordings, tmp_path):
-        done = mercli("fit", recordings, "-o", tmp_path / "bundle", check=0)
+        done = mercli("fit", recordings, "-o", tmp_path / "bundle", "--voice-set", "original-34", check=0)
         assert "tested on 4 speakers only" in done.stderr
         assert "only" not in voice_only[1].stderr  # quiet
 

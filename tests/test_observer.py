@@ -13,6 +13,7 @@ from mercli.face.detect import Haar
 from mercli.observer import Evidence, Observer
 from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_audio, write_video
+from mercli.voice.sets import default_spec, feature_set
 
 Picture = NDArray[np.uint8]
 Observe = Callable[..., Evidence]
@@ -93,6 +94,28 @@ def test_each_modality_is_measured_alone_as_it_is_beside_the_other(
     assert np.array_equal(observe(talking_video, "voice").voice, both.voice)  # type: ignore[arg-type]
     assert np.array_equal(observe(talking_video, "face").face, both.face)  # type: ignore[arg-type]
     assert observe(silent_video).face == pytest.approx(both.face, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["original-34", "mercli-1"])
+def test_altered_copies_are_measured_when_asked_for_and_only_then(
+    bundle: Bundle, name: str, sound_only: Path, silent_video: Path, talking_video: Path
+) -> None:
+    features = feature_set(default_spec(name))
+    plain = Observer(bundle, ("voice",), None, voice=features)
+    asked = Observer(bundle, ("voice",), None, voice=features, altered=True)
+    seen, altered = plain.observe(sound_only), asked.observe(sound_only)
+    assert seen.voice_altered is None
+    assert altered.voice_altered is not None
+    n_copies = {"original-34": 0, "mercli-1": 8}[name]
+    assert altered.voice_altered.shape == (n_copies, len(features.clip_names()))
+    assert altered.voice_altered.dtype == np.float32
+    assert np.isfinite(altered.voice_altered).all()
+    for copy in altered.voice_altered:
+        assert not (np.abs(altered.voice - copy) < 1e-3).all(axis=1).any()  # type: ignore[operator]
+    assert np.array_equal(altered.voice, seen.voice)  # type: ignore[arg-type]
+    assert asked.observe(silent_video).voice_altered is None
+    face = Observer(bundle, ("face",), Haar(), altered=True)
+    assert face.observe(talking_video).voice_altered is None
 
 
 def test_one_clip_leaves_no_trace_in_the_next(

@@ -5,13 +5,17 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 import mercli_models
 from mercli.card import MEANING
+from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.judge import Judge
 from mercli.pipeline import open_bundle
+from mercli.sample import synthesise_voice
 
 MEGABYTE = 10**6
 
@@ -90,3 +94,21 @@ def test_predict_uses_it_when_no_bundle_is_named(bundle, sound_only):
     assert row["bundle"] == bundle.label
     assert row["emotion"] in FER2013
     assert [name for name in row if name.startswith("p_")] == [f"p_{name}" for name in FER2013]
+
+
+@pytest.mark.parametrize("expression", ["sad", "angry"])
+def test_the_loudness_of_a_recording_does_not_change_what_predict_says(tmp_path, capsys, expression):
+    voice = synthesise_voice(2.0, sample_rate_hz=16000, expression=expression, seed=3)
+    for name, decibels in (("quiet", -20), ("plain", 0), ("loud", 20)):
+        samples = voice * (0.09 / np.abs(voice).max()) * 10 ** (decibels / 20)
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16000, subtype="PCM_24")
+    with pytest.raises(SystemExit) as ended:
+        app(["predict", str(tmp_path), "-j", "1", "-q"])
+    assert not ended.value.code
+    rows = {row["file"]: row for row in csv.DictReader(capsys.readouterr().out.splitlines())}
+    assert set(rows) == {"quiet.wav", "plain.wav", "loud.wav"}
+    plain = rows["plain.wav"]
+    for row in rows.values():
+        assert row["emotion"] == plain["emotion"] != ""
+        for name in FER2013:
+            assert float(row[f"p_{name}"]) == pytest.approx(float(plain[f"p_{name}"]), abs=0.02)

@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, helper, numpy_helper
-from synthetic import FACE_PX, N_VOICE, THREE, classifier, front_end, onnx_model, small_bundle
+from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
+from synthetic import FACE_PX, N_VOICE, THREE, classifier, clouds, front_end, onnx_model, small_bundle
 
+from mercli import training
 from mercli.bundle import Bundle, Model, VoicePart
 from mercli.emotions import FER2013
 from mercli.errors import BundleError
 from mercli.face.track import FaceNetwork
 from mercli.pipeline import open_bundle
 from mercli.soundness import check_sound
+from mercli.training import VoiceRecipe
 from mercli.voice.spec import VoiceSpec
 
 NAN = float("nan")
@@ -159,10 +161,6 @@ def with_nan(model: bytes, attribute: str) -> bytes:
 @pytest.mark.parametrize(
     ("part", "attribute"),
     [
-        ("voice", "coefficients"),
-        ("voice", "support_vectors"),
-        ("voice", "rho"),
-        ("voice", "scale"),
         ("face", "coefficients"),
         ("fusion", "nodes_values"),
         ("fusion", "class_weights"),
@@ -178,6 +176,42 @@ def test_a_nan_is_found_among_the_numbers_of_a_trained_classifier(part, attribut
         model = replace(whole.model, onnx=with_nan(whole.model.onnx, attribute))
         spoilt = replace(bundle, **{part: replace(whole, model=model)})
     assert refusal(spoilt) == f"the {part} model holds a weight that is NaN; the bundle is refused"
+
+
+def voice_tensors(model: ModelProto) -> list[TensorProto]:
+    """Where a voice's classifier keeps its real numbers: constants, and thresholds and leaves of trees."""
+    tensors = [*model.graph.initializer]
+    tensors += [a.t for n in model.graph.node for a in n.attribute if a.type == AttributeProto.TENSOR]
+    return [tensor for tensor in tensors if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE)]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_places"),
+    [
+        ("lda", 7),  # mean, deviation, reach on both sides, weights, bias, temperature
+        ("svm", 7),  # mean, axes, support vectors, gamma, duals, bias, temperature
+        ("forest", 4),  # thresholds, leaves, the least of a probability, temperature
+        ("average", 22),  # LDA's, regression's and the SVM's, and how many they are
+    ],
+)
+def test_a_nan_is_found_among_the_numbers_of_a_trained_voice(name, n_places):
+    recipe = VoiceRecipe(VoiceSpec(), name)
+    table = clouds(2, clips=2, classes=THREE[:2], modalities=["voice"])
+    bundle = training.fit(table, front_end(), name="b", seed=0, voice=recipe)
+    check_sound(bundle)
+    assert bundle.voice is not None
+    onnx = bundle.voice.model.onnx
+    assert len(voice_tensors(ModelProto.FromString(onnx))) == n_places
+    for place in range(n_places):
+        model = ModelProto.FromString(onnx)
+        tensor = voice_tensors(model)[place]
+        numbers = numpy_helper.to_array(tensor).copy()
+        numbers.reshape(-1)[-1] = NAN
+        tensor.CopyFrom(numpy_helper.from_array(numbers, tensor.name))
+        spoilt = replace(bundle.voice, model=replace(bundle.voice.model, onnx=model.SerializeToString()))
+        assert refusal(replace(bundle, voice=spoilt)) == (
+            "the voice model holds a weight that is NaN; the bundle is refused"
+        )
 
 
 def test_a_nan_is_found_in_the_face_network():

@@ -50,6 +50,8 @@ class VoiceSpec:
             raise ValueError(f"window_s {spec.window_s!r} is shorter than {_SHORTEST_WINDOW} samples")
         if (spec.feature_set == "encoder") != (spec.encoder is not None):
             raise ValueError(f"an encoder is given or missing for the voice feature set {spec.feature_set!r}")
+        if spec.feature_set == MERCLI_1.feature_set and spec != MERCLI_1:
+            raise ValueError(f"the windows of mercli-1 are fixed; found {spec}")
         if spec.encoder is not None and spec.window_s > 1:
             raise ValueError(f"window_s {spec.window_s!r} of an encoder is no span of 0.001 to 1 s")
         return spec
