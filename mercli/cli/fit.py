@@ -115,7 +115,7 @@ def fit(
     check_classifier(voice_classifier)
     spec = _read_set(voice_set, voice_encoder)
     folder, front = open_bundle(base)
-    measured_by = front.voice.spec.encoder if front.voice else None
+    measured_by = (spec or front.voice_spec).encoder
     kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
     bundles.refuse_to_replace(output, kept)
     sizes = corpora.parse_split(split) if split is not None else None
