@@ -76,7 +76,7 @@ def _refuse_nan(model: bytes, what: str) -> None:
 
 
 def _numbers(message: Any) -> Iterator[NDArray[Any]]:
-    """Give the numbers in a message that can be NaN: of SVMs and trees, they are in attributes, not tensors."""
+    """Give the numbers in a message that can be NaN: those of trees are in attributes, not tensors."""
     from onnx import TensorProto, numpy_helper
 
     if isinstance(message, TensorProto):

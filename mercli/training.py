@@ -1,6 +1,5 @@
 """Train a bundle's classifiers on labelled evidence, and say how they do on speakers they never saw."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -323,12 +322,7 @@ def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
     """Convert a classifier to ONNX, and see that it answers as before."""
     from skl2onnx import to_onnx
 
-    with warnings.catch_warnings():
-        # skl2onnx reads the SVM's deprecated attributes; the check below is what counts.
-        warnings.simplefilter("ignore", FutureWarning)
-        converted = to_onnx(
-            estimator, vectors[:1], options={id(estimator): {"zipmap": False}}, target_opset=_OPSETS
-        )
+    converted = to_onnx(estimator, vectors[:1], options={id(estimator): {"zipmap": False}}, target_opset=_OPSETS)
     # skl2onnx lists them in the order of a set, which changes: a bundle would not be the same twice.
     opsets = sorted(converted.opset_import, key=lambda opset: opset.domain)
     del converted.opset_import[:]

@@ -113,7 +113,7 @@ def fit(
     from mercli.training import check_classifier
 
     check_classifier(voice_classifier)
-    spec = _read_set(voice_set, voice_encoder)
+    spec = _read_set(voice_set, voice_encoder, split_commas(modalities))
     folder, front = open_bundle(base)
     measured_by = (spec or front.voice_spec).encoder
     kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
@@ -159,7 +159,7 @@ def fit(
         typer.echo(f"wrote {output}", err=True)
 
 
-def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
+def _read_set(name: str | None, encoder: Path | None, modalities: Sequence[str] | None) -> "VoiceSpec | None":
     from mercli.errors import UsageError
     from mercli.features import set_names
     from mercli.voice.sets import default_spec
@@ -168,6 +168,8 @@ def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
         return None
     if encoder is not None:
         raise UsageError("--voice-set and --voice-encoder exclude each other: only one of them measures the voice")
+    if modalities is not None and "voice" not in modalities:
+        raise UsageError("--voice-set is for the voice, which --modalities leaves out")
     if name not in set_names():
         raise UsageError(f"no feature set {name!r}; there is {' and '.join(set_names())}")
     return default_spec(name)
