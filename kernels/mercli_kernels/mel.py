@@ -82,10 +82,8 @@ def mel_filter_bank(*, sample_rate_hz: float, window: int) -> NDArray[np.float64
         raise ValueError(f"window must be at least 2 samples; found {window}.")
     last_mel = _mel_from_hz(min(HIGHEST_HZ, nyquist_hz))
     edges = _hz_from_mel(np.linspace(_mel_from_hz(LOWEST_HZ), last_mel, N_FILTERS + 2))
-    a, b, c = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    f = np.arange(window // 2) * (sample_rate_hz / window)
-    bank: NDArray[np.float64] = np.maximum(0.0, np.minimum((f - a) / (b - a), (c - f) / (c - b)))
-    bank *= 2 / (c - a)
+    bank = triangles(edges, np.arange(window // 2, dtype=np.float64) * (sample_rate_hz / window))
+    bank *= 2 / (edges[2:, None] - edges[:-2, None])
     return bank
 
 
@@ -103,7 +101,18 @@ def _hz_from_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=16)
 def packed_mel_bank(sample_rate_hz: float, window: int) -> PackedBank:
     """Pack the mel filter bank for the kernel: `mel_filter_bank` without its zeros."""
-    bank = mel_filter_bank(sample_rate_hz=sample_rate_hz, window=window)
+    return packed(mel_filter_bank(sample_rate_hz=sample_rate_hz, window=window))
+
+
+def triangles(edges: NDArray[np.float64], bins_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weigh bins [n_bins] by triangles of height 1 between the edges [n + 2], in Hz: [n, n_bins]."""
+    a, b, c = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    bank: NDArray[np.float64] = np.maximum(0.0, np.minimum((bins_hz - a) / (b - a), (c - bins_hz) / (c - b)))
+    return bank
+
+
+def packed(bank: NDArray[np.float64]) -> PackedBank:
+    """Pack the filters [n, n_bins] of a bank."""
     held = bank > 0
     # A filter that holds no bin comes out as a run over all of them, with weights of 0.
     start = held.argmax(axis=1)

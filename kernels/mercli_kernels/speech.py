@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli_kernels.jit import kernel
+from mercli_kernels.mel import packed, triangles
 from mercli_kernels.pitch import Pitch
 from mercli_kernels.transform import N_FFT, cepstral_powers, power_spectra
 
@@ -178,19 +179,12 @@ def _to_decibels(powers: NDArray[np.float32]) -> None:
 def _axis(rate: float) -> Axis:
     bin_hz = SPEECH_RATE_HZ / N_FFT * rate
     edges = _hz_from_mel(np.linspace(_mel_from_hz(LOWEST_HZ), _mel_from_hz(HIGHEST_HZ), N_MELS + 2))
-    a, b, c = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    f = np.arange(N_FFT // 2 + 1) * bin_hz
-    bank = np.maximum(0.0, np.minimum((f - a) / (b - a), (c - f) / (c - b)))
+    bank = triangles(edges, np.arange(N_FFT // 2 + 1, dtype=np.float64) * bin_hz)
     # A low band of a narrow filter may lie between two bins: it takes what the nearest bin has.
     empty = bank.sum(axis=1) == 0
     bank[empty, np.rint(edges[1:-1][empty] / bin_hz).astype(int)] = 1.0
     bank /= bank.sum(axis=1, keepdims=True)
-    held = bank > 0
-    start = held.argmax(axis=1)
-    stop = held.shape[1] - held[:, ::-1].argmax(axis=1)
-    sizes = stop - start
-    runs = np.column_stack((start, stop, np.cumsum(sizes) - sizes)).astype(np.int64)
-    weights = np.concatenate([row[i:j] for row, i, j in zip(bank, start, stop, strict=True)])
+    runs, weights = packed(bank)
     return Axis(bin_hz, int(HIGHEST_HZ / bin_hz) + 1, runs, weights.astype(np.float32))
 
 
