@@ -239,8 +239,8 @@ def _blocks(samples: NDArray[np.float32] | NDArray[np.float64], rate_hz: int) ->
         raise ValueError(f"samples must be of one channel, shape (n,); found shape {samples.shape}")
     if samples.dtype not in (np.float32, np.float64):
         raise ValueError(f"samples must be float32 or float64, full scale 1; found {samples.dtype}")
-    if not np.isfinite(samples).all():
-        raise ValueError("samples must be finite; found some that are not")
+    if not (np.abs(samples) <= np.finfo(np.float32).max).all():  # false for NaN too
+        raise ValueError("samples must be finite, and no larger than float32 holds; found some that are not")
     mono = Mono(SAMPLE_RATE_HZ)
     for start in range(0, len(samples), _BLOCK):
         block = samples[start : start + _BLOCK].astype(np.float32)

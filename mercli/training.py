@@ -217,9 +217,9 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe 
 
 
 def _too_little(table: Table) -> CorpusError:
-    n_speakers, kinds = len(set(table.speakers)), ", ".join(ordered(table.labels)) or "none"
+    n, n_speakers, kinds = len(table.labels), len(set(table.speakers)), ", ".join(ordered(table.labels)) or "none"
     return CorpusError(
-        f"too little to train on: {len(table.labels)} clips of {n_speakers} speakers, classes: {kinds}; "
+        f"too little to train on: clips: {n}, speakers: {n_speakers}, classes: {kinds}; "
         "two classes with two clips each are needed, also when the speakers to test on are taken away"
     )
 

@@ -164,6 +164,7 @@ def test_a_set_or_a_level_that_does_not_exist_is_named_with_those_that_do(voice:
         (np.ones((16000, 2), np.float32), 16000, r"one channel, shape \(n,\); found shape \(16000, 2\)"),
         (np.ones(16000, np.int16), 16000, "float32 or float64, full scale 1; found int16"),
         (np.full(16000, np.nan), 16000, "finite"),
+        (np.full(16000, 1e200), 16000, "no larger than float32 holds"),
         (np.ones(16000), 10, "its sampling rate is 10 Hz"),
     ],
 )

@@ -255,6 +255,14 @@ class TestWhatIsRefused:
                 "no voice classifier 'nonsense'; there are lda, logistic, svm, forest, average, auto",
             ),
             (["--voice-classifier", ""], "no voice classifier ''; there are lda"),
+            (
+                ["--voice-classifier", "svm", "--modalities", "face"],
+                "--voice-classifier is for the voice, which --modalities leaves out",
+            ),
+            (
+                ["--voice-set", "mercli-1", "--modalities", "face"],
+                "--voice-set is for the voice, which --modalities leaves out",
+            ),
             (["--voice-set", "nonsense"], "no feature set 'nonsense'; there is original-34 and mercli-1"),
             (["--voice-set", "encoder"], "no feature set 'encoder'; there is original-34 and mercli-1"),
             (

@@ -537,7 +537,7 @@ class TestTooLittle:
     )
     def test_it_is_said_in_a_sentence(self, table):
         with pytest.raises(
-            CorpusError, match=r"too little to train on: \d+ clips of \d+ speakers, classes: .*needed"
+            CorpusError, match=r"too little to train on: clips: \d+, speakers: \d+, classes: .*needed"
         ):
             fit(table, front_end(), name="b", seed=0)
 
@@ -546,7 +546,7 @@ class TestTooLittle:
         rows = rows_of(table, "speaker-00")
         table = relabelled(table, rows, ["sad"] * len(rows))
         with pytest.raises(
-            CorpusError, match=r"12 clips of 1 speakers, classes: sad; .*to test on are taken away"
+            CorpusError, match=r"clips: 12, speakers: 1, classes: sad; .*to test on are taken away"
         ):
             judge_held_out(table, front_end(), seed=0)
 

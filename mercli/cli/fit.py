@@ -1,6 +1,6 @@
 """``mercli fit``: a labelled corpus in, a bundle and its numbers out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,12 +85,13 @@ def fit(
         ),
     ] = None,
     voice_classifier: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help="lda, logistic, svm, forest, average; or auto: the best on held-out speakers, which takes long.",
+            show_default="lda",
         ),
-    ] = "lda",
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -110,10 +111,14 @@ def fit(
     from mercli.fitting import fit as fit_corpus
     from mercli.fitting import try_encoder
     from mercli.pipeline import make_setup, open_bundle
-    from mercli.training import check_classifier
+    from mercli.training import BEST, check_classifier
 
+    _refuse_without_a_voice(
+        split_commas(modalities), {"--voice-set": voice_set, "--voice-classifier": voice_classifier}
+    )
+    voice_classifier = BEST if voice_classifier is None else voice_classifier
     check_classifier(voice_classifier)
-    spec = _read_set(voice_set, voice_encoder, split_commas(modalities))
+    spec = _read_set(voice_set, voice_encoder)
     folder, front = open_bundle(base)
     measured_by = (spec or front.voice_spec).encoder
     kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
@@ -159,7 +164,15 @@ def fit(
         typer.echo(f"wrote {output}", err=True)
 
 
-def _read_set(name: str | None, encoder: Path | None, modalities: Sequence[str] | None) -> "VoiceSpec | None":
+def _refuse_without_a_voice(modalities: Sequence[str] | None, given: Mapping[str, str | None]) -> None:
+    from mercli.errors import UsageError
+
+    for option, value in given.items():
+        if value is not None and modalities is not None and "voice" not in modalities:
+            raise UsageError(f"{option} is for the voice, which --modalities leaves out")
+
+
+def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
     from mercli.errors import UsageError
     from mercli.features import set_names
     from mercli.voice.sets import default_spec
@@ -168,8 +181,6 @@ def _read_set(name: str | None, encoder: Path | None, modalities: Sequence[str] 
         return None
     if encoder is not None:
         raise UsageError("--voice-set and --voice-encoder exclude each other: only one of them measures the voice")
-    if modalities is not None and "voice" not in modalities:
-        raise UsageError("--voice-set is for the voice, which --modalities leaves out")
     if name not in set_names():
         raise UsageError(f"no feature set {name!r}; there is {' and '.join(set_names())}")
     return default_spec(name)
