@@ -361,7 +361,8 @@ def test_a_table_that_finds_no_room_ends_the_run_with_a_sentence_and_leaves_noth
     def little_room() -> None:  # for one file's part there is enough
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
-    ran = alone(tmp_path, "-o", tmp_path / f"out{ending}", "--level", "short", preexec_fn=little_room)
+    out, options = tmp_path / f"out{ending}", ("--level", "short", "--set", "original-34")
+    ran = alone(tmp_path, "-o", out, *options, preexec_fn=little_room)
     assert ran.code == 1
     assert ran.err.endswith(f"mercli: no room for the table in {tmp_path} (File too large)\n")
     assert "Traceback" not in ran.err

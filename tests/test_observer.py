@@ -132,7 +132,7 @@ def test_one_clip_leaves_no_trace_in_the_next(
 
 def test_a_word_too_short_to_measure_is_missing(observe: Observe, tmp_path: Path) -> None:
     path = write_audio(tmp_path / "a.wav", 0.1 * np.ones(300))
-    assert "the sound is shorter than 50 ms" in observe(path).missing
+    assert "the sound is shorter than 28 ms" in observe(path).missing
 
 
 def test_faceless_frames_at_the_start_are_no_evidence(observe: Observe, tmp_path: Path, speak) -> None:

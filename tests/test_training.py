@@ -9,6 +9,7 @@ import skl2onnx
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 from synthetic import THREE, clouds, front_end
+from threadpoolctl import threadpool_limits
 
 from mercli import bundle as bundles
 from mercli import classifiers, corpora, training
@@ -23,6 +24,12 @@ from mercli.training import Table, VoiceRecipe, fit, judge_all, judge_held_out
 from mercli.voice.spec import VoiceSpec
 
 MODALITIES = ("voice", "face", "fused")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with threadpool_limits(1):  # as in `fit`: more threads add up in another order
+        yield
 
 
 @pytest.fixture
