@@ -126,8 +126,8 @@ def fit(
     CorpusError
         If there is too little to train on.
     """
-    # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
     recipe = voice or VoiceRecipe(base.voice_spec)
+    # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
     with threadpool_limits(1):
         heard = _fit_voice(table, recipe.classifier, seed)
         face = _fit_face(table) if base.face else None
