@@ -20,7 +20,8 @@ from mercli.limits import Limits
 from mercli.media import SAMPLE_RATE_HZ
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, start_worker
-from mercli.training import BEST, Posteriors, Table, VoiceRecipe
+from mercli.table import Posteriors, Table
+from mercli.training import BEST, VoiceRecipe
 from mercli.voice.encoder_spec import EncoderSpec
 from mercli.voice.spec import VoiceSpec
 from mercli.worker import Lost

@@ -1,7 +1,7 @@
 """ONNX networks and classifiers, run on one thread from bytes that were checked before."""
 
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,50 +63,50 @@ class Network:
             output.name: output.shape for output in self._session.get_outputs()
         }
 
-    def run(self, values: NDArray[np.float32], output: str, width: int) -> NDArray[np.float32]:
-        """Give one output for a batch.
+    def run(self, values: NDArray[np.float32], widths: Mapping[str, int]) -> list[NDArray[np.float32]]:
+        """Give outputs for a batch.
 
         Parameters
         ----------
         values : np.ndarray [shape=(n, ...)]
             The batch.
-        output : str
-            The name of the output wanted.
-        width : int
-            How many values it has to give for each of the batch, whatever the model says of itself.
+        widths : mapping of str to int
+            The names of the outputs wanted, and how many values each has to give for each of the batch, whatever
+            the model says of itself.
 
         Returns
         -------
-        np.ndarray [shape=(n, width)]
-            Its values.
+        list of np.ndarray [shape=(n, width)]
+            Their values, in the order of `widths`.
 
         Raises
         ------
         BundleError
             If the model fails on the batch, or gives an output of another shape.
         """
-        given = self.give(values, output)
-        if given.shape != (len(values), width):
-            raise BundleError(
-                f"{self._what} gave {reprlib.repr(list(given.shape))} values for a batch of {len(values)}; "
-                f"{[len(values), width]} were expected: it is another model"
-            )
+        given = self.give(values, *widths)
+        for said, width in zip(given, widths.values(), strict=True):
+            if said.shape != (len(values), width):
+                raise BundleError(
+                    f"{self._what} gave {reprlib.repr(list(said.shape))} values for a batch of {len(values)}; "
+                    f"{[len(values), width]} were expected: it is another model"
+                )
         return given
 
-    def give(self, values: NDArray[np.float32], output: str) -> NDArray[np.float32]:
-        """Give one output for a batch, whatever its shape is.
+    def give(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
+        """Give outputs for a batch, whatever their shapes are.
 
         Parameters
         ----------
         values : np.ndarray [shape=(n, ...)]
             The batch.
-        output : str
-            The name of the output wanted.
+        *outputs : str
+            The names of the outputs wanted.
 
         Returns
         -------
-        np.ndarray
-            Its values.
+        list of np.ndarray
+            Their values.
 
         Raises
         ------
@@ -114,8 +114,8 @@ class Network:
             If the model fails on the batch.
         """
         try:
-            (result,) = self._session.run([output], {self._input: values})
-            return np.asarray(result, np.float32)
+            given = self._session.run(list(outputs), {self._input: values})
+            return [np.asarray(result, np.float32) for result in given]
         except Exception as error:  # onnxruntime raises its own types, none of them public
             raise BundleError(f"{self._what} cannot be run: {_first_line(error)}") from error
 
@@ -177,7 +177,7 @@ class Classifier:
             If the model fails, or gives what are no probabilities.
         """
         result = np.zeros((len(vectors), self._n_classes))
-        said = self._network.run(vectors.astype(np.float32), "probabilities", len(self._columns))
+        (said,) = self._network.run(vectors.astype(np.float32), {"probabilities": len(self._columns)})
         result[:, self._columns] = to_posteriors(said, self._what)
         return result
 

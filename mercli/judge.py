@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.bundle import Bundle, Model
+from mercli.face.frames import FaceFrames
+from mercli.face.pooling import pool, vector_names
 from mercli.fusion import fuse
 from mercli.inference import Classifier, to_posteriors
 from mercli.observer import Evidence
@@ -67,7 +69,8 @@ class Judge:
             names = feature_set(bundle.voice.spec).clip_names()
             self._voice = classifier(bundle.voice.model, len(names), "the voice model")
         if bundle.face and bundle.face.model:
-            names = bundle.face.spec.vector_names()
+            names = vector_names(bundle.face.spec)
+            self._face_spec = bundle.face.spec
             self._face = classifier(bundle.face.model, len(names), "the face model")
         elif bundle.face:
             self._frame_columns = [bundle.classes.index(name) for name in bundle.face.spec.classes]
@@ -89,15 +92,15 @@ class Judge:
         mean: NDArray[np.float64] = self._voice.posteriors(views).mean(axis=0)
         return mean
 
-    def _face_posterior(self, vector: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
-        if vector is None:
+    def _face_posterior(self, frames: FaceFrames | None) -> NDArray[np.float64] | None:
+        if frames is None:
             return None
         if self._face is not None:
-            row: NDArray[np.float64] = self._face.posteriors(vector[np.newaxis])[0]
+            row: NDArray[np.float64] = self._face.posteriors(pool(frames, self._face_spec)).mean(axis=0)
         elif self._frame_columns:
-            # The original's answer: the frames' posteriors, averaged, which lead the vector.
+            # The original's answer: the frames' posteriors, averaged.
             row = np.zeros(self._n_classes)
-            means = vector[np.newaxis, : len(self._frame_columns)]
+            means = frames.posteriors.mean(axis=0, dtype=np.float64, keepdims=True)
             row[self._frame_columns] = to_posteriors(means, "the face network")[0]
         else:
             return None

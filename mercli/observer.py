@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from mercli.bundle import Bundle
 from mercli.errors import MissingModality
 from mercli.face.detect import Detector
+from mercli.face.frames import FaceFrames
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.media import Clip, Sound
 from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.track import VoiceTrack
+
+_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class Evidence:
     ----------
     voice : np.ndarray [shape=(n_views, n_features)] or None
         Views of the clip's sound, a row each; None for a modality that is missing or not looked at.
-    face : np.ndarray [shape=(n_features,)] or None
-        The clip's face vector; None likewise.
+    face : FaceFrames or None
+        The frames of the main face; None likewise.
     duration_s : float or None
         How long the file is.
     n_frames, n_face_frames : int or None
@@ -42,7 +46,7 @@ class Evidence:
     """
 
     voice: NDArray[np.float32] | None = None
-    face: NDArray[np.float32] | None = None
+    face: FaceFrames | None = None
     duration_s: float | None = None
     n_frames: int | None = None
     n_face_frames: int | None = None
@@ -125,7 +129,7 @@ class Observer:
                         if voice:
                             voice.add(piece.samples)
                     elif face:
-                        face.add(piece.luma)
+                        face.add(piece.luma, piece.time_s)
             evidence = _describe(clip, voice, face)
             if self._altered and voice and evidence.voice is not None:
                 evidence = replace(evidence, voice_altered=voice.altered())
@@ -144,7 +148,7 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
     seen = face if no_picture is None else None
     return Evidence(
         voice=_measure(voice.views if voice else None, no_sound, missing),
-        face=_measure(face.vector if face else None, no_picture, missing),
+        face=_measure(face.frames if face else None, no_picture, missing),
         duration_s=clip.duration_s,
         n_frames=seen.n_frames if seen else None,
         n_face_frames=seen.n_face_frames if seen else None,
@@ -153,9 +157,7 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
     )
 
 
-def _measure(
-    measure: Callable[[], NDArray[np.float32]] | None, absent: str | None, missing: list[str]
-) -> NDArray[np.float32] | None:
+def _measure(measure: Callable[[], _Measured] | None, absent: str | None, missing: list[str]) -> _Measured | None:
     """Give what a track that is wanted measures, or None and add what is missing."""
     if measure is None:
         return None

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mercli.bundle import Bundle
 from mercli.errors import BundleError
-from mercli.face.spec import FaceSpec, pool
+from mercli.face.frames import FaceFrames
+from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
 from mercli.inference import Classifier, messages, parse
 from mercli.judge import Judge
@@ -44,8 +45,6 @@ def check_sound(bundle: Bundle) -> None:
     if bundle.face and network:
         blank, plain = _try_faces(network, bundle.face.spec)
         judge.judge(Evidence(face=blank))
-        if bundle.face.model:
-            blank = np.zeros_like(blank)
     judge.judge(Evidence(voice=silent, face=blank))
     judge.judge(Evidence(voice=ramp, face=plain))
     if bundle.fusion:
@@ -88,14 +87,17 @@ def _numbers(message: Any) -> Iterator[NDArray[Any]]:
             yield np.asarray(value)
 
 
-def _try_faces(network: FaceNetwork, spec: FaceSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the vectors of a clip with one black crop, and of one with a crop of black, of a ramp and of noise."""
+def _try_faces(network: FaceNetwork, spec: FaceSpec) -> tuple[FaceFrames, FaceFrames]:
+    """Give the frames of a clip with one black crop, and of one with a crop of black, of a ramp and of noise."""
     side = spec.input_px
     ramp = np.linspace(0, 255, side**2).reshape(side, side)
     noise = np.random.default_rng(0).integers(0, 256, (side, side))
     crops = np.stack([np.zeros((side, side)), ramp, noise]).astype(np.uint8)
-    said = [network.posteriors(crops[:1]), network.posteriors(crops)]
-    for rows in said:
-        if not np.allclose(rows.sum(axis=1), 1, atol=_ROUNDING):
+    clips = []
+    for seen in (crops[:1], crops):
+        posteriors, embeddings = network.look(seen)
+        if not np.allclose(posteriors.sum(axis=1), 1, atol=_ROUNDING):
             raise BundleError("the face network gives values that do not sum to 1, which are no posteriors")
-    return pool(said[0]), pool(said[1])
+        boxes = np.tile(np.array([0, 0, side, side], np.float32), (len(seen), 1))
+        clips.append(FaceFrames(np.arange(len(seen)) / 10, boxes, posteriors, embeddings))
+    return clips[0], clips[1]

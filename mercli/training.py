@@ -7,20 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from mercli import classifiers, corpora
 from mercli.bundle import Bundle, Model, VoicePart
-from mercli.classifiers import Estimator
+from mercli.classifiers import Estimator, Rows
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, MercliError, UsageError
 from mercli.fusion import fusion_vector
 from mercli.inference import Classifier
 from mercli.judge import Judge
-from mercli.observer import Evidence
+from mercli.table import Posteriors, Table
 from mercli.voice.spec import VoiceSpec
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
@@ -30,38 +27,7 @@ AUTO = "auto"
 BEST = "lda"
 """The voice classifier that did best on speakers left out (docs/fit.md)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Hold labelled evidence: one entry a clip in each field.
-
-    Parameters
-    ----------
-    evidence : tuple of Evidence
-        What was measured.
-    labels, speakers : tuple of str
-        What it is called, and who it is.
-    """
-
-    evidence: tuple[Evidence, ...]
-    labels: tuple[str, ...]
-    speakers: tuple[str, ...]
-
-    def take(self, rows: Sequence[int] | NDArray[np.int_]) -> "Table":
-        """Give some of the rows."""
-        return Table(
-            tuple(self.evidence[i] for i in rows),
-            tuple(self.labels[i] for i in rows),
-            tuple(self.speakers[i] for i in rows),
-        )
-
-    def of_speakers(self, speakers: frozenset[str]) -> "Table":
-        """Give the rows of some speakers."""
-        return self.take([i for i, who in enumerate(self.speakers) if who in speakers])
-
-    def with_vector(self, modality: str) -> NDArray[np.int_]:
-        """Give the rows in which a modality was seen."""
-        return np.flatnonzero([getattr(clip, modality) is not None for clip in self.evidence])
+FACE_CLASSIFIER = "logistic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +44,6 @@ class VoiceRecipe:
 
     spec: VoiceSpec
     classifier: str = BEST
-
-
-@dataclass(frozen=True, slots=True)
-class Posteriors:
-    """Hold what was said of each row of a table: [n, n_classes] each, NaN where nothing was said."""
-
-    voice: NDArray[np.float64]
-    face: NDArray[np.float64]
-    fused: NDArray[np.float64]
 
 
 def fit(
@@ -127,31 +84,26 @@ def fit(
         If there is too little to train on.
     """
     recipe = voice or VoiceRecipe(base.voice_spec)
+    face_spec = base.face.spec if base.face else None
     # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
     with threadpool_limits(1):
-        heard = _fit_voice(table, recipe.classifier, seed)
-        face = _fit_face(table) if base.face else None
-        if heard is None and face is None:
+        heard = _learn(table, table.voice_rows(), recipe.classifier, seed)
+        seen = _learn(table, table.face_rows(face_spec), FACE_CLASSIFIER, seed) if face_spec else None
+        if heard is None and seen is None:
             raise _too_little(table)
         classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ())))
         fusion = None
-        if heard is not None and face is not None:
-            stacked, said = (
-                (fusion_on, _say(fusion_on, heard.estimator, face, classes))
+        if heard is not None and seen is not None:
+            stacked = fusion_on or table
+            said = (
+                judge_all(_bundle(base, recipe, heard, seen, classes), fusion_on, classes)
                 if fusion_on
-                else (table, _crossfit(table, heard, classes, seed))
+                else _held_out(heard, seen, classes)
             )
             fusion = _fit_fusion(said, stacked.labels, seed)
-        voice_part = face_part = None
-        if heard is not None:
-            model = Model(classifiers.to_onnx(heard.estimator), _classes_of(heard.estimator))
-            voice_part = VoicePart(
-                recipe.spec, _checked(model, heard.estimator, _vectors(table, "voice"), "voice")
-            )
-        if face is not None and base.face:
-            face_part = replace(base.face, model=_to_model(face, _vectors(table, "face"), "face"))
-    record = {"voice_classifier": heard.record} if heard else {}
-    return Bundle(name=name, classes=classes, voice=voice_part, face=face_part, fusion=fusion, training=record)
+        made = _bundle(base, recipe, heard, seen, classes)
+    record = {f"{name}_classifier": part.record for name, part in (("voice", heard), ("face", seen)) if part}
+    return replace(made, name=name, fusion=fusion, training=record)
 
 
 def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posteriors:
@@ -172,7 +124,7 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
         NaN where a modality is missing.
     """
     judge = Judge(bundle)
-    said = _nothing(len(table.labels), len(classes))
+    said = Posteriors.nothing(len(table.labels), len(classes))
     columns = [classes.index(label) for label in bundle.classes]
     for i, evidence in enumerate(table.evidence):
         result = judge.judge(evidence)
@@ -205,7 +157,7 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe 
         Over the classes of the whole table.
     """
     classes = ordered(table.labels)
-    said = _nothing(len(table.labels), len(classes))
+    said = Posteriors.nothing(len(table.labels), len(classes))
     everyone = np.arange(len(table.labels))
     for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
         rest = table.take(np.setdiff1d(everyone, held_out))
@@ -225,10 +177,11 @@ def _too_little(table: Table) -> CorpusError:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """Hold a voice's classifier, what was said of each row by models without its speaker, and how it was found."""
+class _Learnt:
+    """Hold a modality's classifier, what models without a row's speaker said of it, and how it was found."""
 
     estimator: Estimator
+    model: Model
     held_out: NDArray[np.float64]
     record: dict[str, Any]
 
@@ -239,11 +192,10 @@ def check_classifier(name: str) -> None:
         raise UsageError(f"no voice classifier {name!r}; there are {', '.join((*classifiers.NAMES, AUTO))}")
 
 
-def _fit_voice(table: Table, classifier: str, seed: int) -> _Heard | None:
-    present = table.with_vector("voice")
-    if not len(present):
+def _learn(table: Table, rows: Rows, classifier: str, seed: int) -> _Learnt | None:
+    """Train the classifier of one modality; None where there is too little."""
+    if not len(rows.X):
         return None
-    rows = _labelled_rows(table, present)
     record: dict[str, Any] = {}
     if classifier == AUTO:
         classifier, compared = classifiers.choose(rows, seed=seed)
@@ -253,29 +205,21 @@ def _fit_voice(table: Table, classifier: str, seed: int) -> _Heard | None:
         return None
     estimator, said = found
     held_out = np.full((len(table.labels), said.shape[1]), np.nan)
-    held_out[present] = said
-    return _Heard(estimator, held_out, {"name": classifier, **estimator.settings, **record})
+    held_out[np.unique(rows.clips)] = said
+    model = Model(classifiers.to_onnx(estimator), _classes_of(estimator))
+    _check_agreement(model, estimator, rows.X, classifier)
+    return _Learnt(estimator, model, held_out, {"name": classifier, **estimator.settings, **record})
 
 
-def _labelled_rows(table: Table, present: NDArray[np.int_]) -> classifiers.Rows:
-    clips = [_rows(table.evidence[i], "voice") for i in present]
-    sizes = [len(rows) for rows in clips]
-    n_views = [len(_views(table.evidence[i], "voice")) for i in present]
-    return classifiers.Rows(
-        np.concatenate(clips),
-        np.repeat(np.array([table.labels[i] for i in present]), sizes),
-        np.repeat(np.array([table.speakers[i] for i in present]), sizes),
-        np.repeat(present, sizes),
-        np.concatenate([np.arange(size) < n for size, n in zip(sizes, n_views, strict=True)]),
+def _bundle(
+    base: Bundle, recipe: VoiceRecipe, heard: _Learnt | None, seen: _Learnt | None, classes: tuple[str, ...]
+) -> Bundle:
+    return Bundle(
+        name="unnamed",
+        classes=classes,
+        voice=VoicePart(recipe.spec, heard.model) if heard else None,
+        face=replace(base.face, model=seen.model) if seen and base.face else None,
     )
-
-
-def _fit_face(table: Table) -> Any:
-    rows = table.take(table.with_vector("face"))
-    if len(set(rows.labels)) < 2:
-        return None
-    regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000)
-    return make_pipeline(StandardScaler(), regression).fit(_vectors(rows, "face"), rows.labels)
 
 
 def _fit_fusion(said: Posteriors, labels: Sequence[str], seed: int) -> Model | None:
@@ -288,33 +232,14 @@ def _fit_fusion(said: Posteriors, labels: Sequence[str], seed: int) -> Model | N
     return _to_model(forest.fit(vectors, known), vectors, "fusion")
 
 
-def _crossfit(table: Table, heard: _Heard, classes: Sequence[str], seed: int) -> Posteriors:
-    """Judge every row by voice and face models that did not see its speaker."""
-    said = _nothing(len(table.labels), len(classes))
-    judged = ~np.isnan(heard.held_out).any(axis=1)
-    said.voice[judged] = 0.0
-    columns = np.array([classes.index(label) for label in _classes_of(heard.estimator)])
-    said.voice[np.ix_(np.flatnonzero(judged), columns)] = heard.held_out[judged]
-    everyone = np.arange(len(table.labels))
-    for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
-        rest = table.take(np.setdiff1d(everyone, held_out))
-        said.face[held_out] = _say(table.take(held_out), None, _fit_face(rest), classes).face
-    return said
-
-
-def _say(table: Table, voice: Any, face: Any, classes: Sequence[str]) -> Posteriors:
-    said = _nothing(len(table.labels), len(classes))
-    for modality, estimator in (("voice", voice), ("face", face)):
-        rows = table.with_vector(modality)
-        if estimator is None or not len(rows):
-            continue
-        columns = [classes.index(label) for label in estimator.classes_]
-        views = [_views(table.evidence[i], modality) for i in rows]
-        of_views = estimator.predict_proba(np.concatenate(views))
-        of_clips = np.split(of_views, np.cumsum([len(view) for view in views])[:-1])
-        posteriors = np.zeros((len(rows), len(classes)))
-        posteriors[:, columns] = [said_of.mean(axis=0) for said_of in of_clips]
-        getattr(said, modality)[rows] = posteriors
+def _held_out(heard: _Learnt, seen: _Learnt, classes: tuple[str, ...]) -> Posteriors:
+    """Give what voice and face models said of rows whose speaker they did not know."""
+    said = Posteriors.nothing(len(heard.held_out), len(classes))
+    for rows, learnt in ((said.voice, heard), (said.face, seen)):
+        judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
+        columns = np.array([classes.index(label) for label in _classes_of(learnt.estimator)])
+        rows[judged] = 0.0
+        rows[np.ix_(judged, columns)] = learnt.held_out[judged]
     return said
 
 
@@ -328,14 +253,14 @@ def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
     del converted.opset_import[:]
     converted.opset_import.extend(opsets)
     model = Model(converted.SerializeToString(deterministic=True), _classes_of(estimator))
-    return _checked(model, estimator, vectors, what)
+    _check_agreement(model, estimator, vectors, what)
+    return model
 
 
-def _checked(model: Model, estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
+def _check_agreement(model: Model, estimator: Any, vectors: NDArray[np.float32], what: str) -> None:
     apart = np.abs(_run(model, vectors) - estimator.predict_proba(vectors)).max(axis=1) > _AGREEMENT
     if apart.any():
         raise MercliError(f"the {what} model in ONNX differs from the trained one on {apart.sum()} rows: a bug")
-    return model
 
 
 def _classes_of(estimator: Any) -> tuple[str, ...]:
@@ -345,26 +270,3 @@ def _classes_of(estimator: Any) -> tuple[str, ...]:
 def _run(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     classifier = Classifier(model.onnx, model.classes, model.classes, vectors.shape[1], "a trained model")
     return classifier.posteriors(vectors)
-
-
-def _views(clip: Evidence, modality: str) -> NDArray[np.float32]:
-    """Give what a classifier is asked about a clip, a row a view; of a face there is one."""
-    return np.atleast_2d(getattr(clip, modality)).astype(np.float32)
-
-
-def _rows(clip: Evidence, modality: str) -> NDArray[np.float32]:
-    """Give what a classifier learns of a clip: its views, and those of its sound altered."""
-    views = _views(clip, modality)
-    if modality != "voice" or clip.voice_altered is None:
-        return views
-    return np.concatenate((views, clip.voice_altered)).astype(np.float32)
-
-
-def _vectors(table: Table, modality: str) -> NDArray[np.float32]:
-    """Give all that a classifier learns of the clips in which a modality was seen."""
-    return np.concatenate([_rows(table.evidence[i], modality) for i in table.with_vector(modality)])
-
-
-def _nothing(n: int, n_classes: int) -> Posteriors:
-    blank = np.full((n, n_classes), np.nan)
-    return Posteriors(blank, blank.copy(), blank.copy())

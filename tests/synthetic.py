@@ -11,15 +11,34 @@ from onnx import TensorProto, helper, numpy_helper
 from mercli import training
 from mercli.bundle import Bundle, FacePart, Model, VoicePart
 from mercli.emotions import FER2013
+from mercli.face.frames import FaceFrames
+from mercli.face.pooling import vector_names
 from mercli.face.spec import FaceSpec
 from mercli.observer import Evidence
-from mercli.training import Table
+from mercli.table import Table
 from mercli.voice.sets import feature_set
 from mercli.voice.spec import VoiceSpec
 
 THREE = ("angry", "happy", "sad")
 FACE_PX = 16
-N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), len(FaceSpec(FER2013).vector_names())
+N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), len(vector_names(FaceSpec(FER2013)))
+
+
+N_FRAMES = 6
+
+
+def frames_of(posteriors: NDArray[np.float32], *, step_s: float = 0.1) -> FaceFrames:
+    """Frames of a face that stays where it is, of which a network says this."""
+    n = len(posteriors)
+    return FaceFrames(
+        np.arange(n) * step_s, np.zeros((n, 4), np.float32), posteriors, np.empty((n, 0), np.float32)
+    )
+
+
+def seen(scores: NDArray[np.float64]) -> FaceFrames:
+    """Frames [n, n_classes] whose posteriors are the softmax of scores."""
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return frames_of((raised / raised.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def onnx_model(
@@ -91,7 +110,7 @@ def clouds(
     `relabel` gives each speaker's labels anew, so that they have nothing to do with the vectors.
     """
     rng = np.random.default_rng(seed)
-    shapes = {"voice": (1, N_VOICE), "face": (N_FACE,)}
+    shapes = {"voice": (1, N_VOICE), "face": (N_FRAMES, len(FER2013))}
     of_class = {m: class_offset * rng.normal(size=(len(classes), *shapes[m])) for m in modalities}
     evidence, labels, names = [], [], []
     for speaker in range(speakers):
@@ -99,7 +118,13 @@ def clouds(
         for kind, label in enumerate(classes):
             for _ in range(clips):
                 measured = {m: of_class[m][kind] + own[m] + rng.normal(size=shapes[m]) for m in modalities}
-                evidence.append(Evidence(**{m: numbers.astype(np.float32) for m, numbers in measured.items()}))
+                heard, looks = measured.get("voice"), measured.get("face")
+                evidence.append(
+                    Evidence(
+                        voice=None if heard is None else heard.astype(np.float32),
+                        face=None if looks is None else seen(looks),
+                    )
+                )
                 labels.append(label)
         if relabel is not None:
             labels[-clips * len(classes) :] = relabel(speaker, rng)

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
-from synthetic import FACE_PX, front_end
+from synthetic import FACE_PX, frames_of, front_end
 
 from mercli.errors import BundleError, MissingModality, UsageError
 from mercli.face.box import Box, crop
 from mercli.face.detect import HAAR, Haar, YuNet, open_detector
 from mercli.face.follow import DETECTION_PX, PATIENCE, STRIDE, Follower
-from mercli.face.spec import FaceSpec, pool
+from mercli.face.pooling import pool, vector_names
+from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.sample import draw_portrait
 
@@ -314,20 +315,24 @@ def test_frames_may_change_their_size_midway() -> None:
 # The clip's vector
 
 
+SPEC = FaceSpec(("angry", "happy", "sad"))
+
+
 def test_pooling_gives_mean_deviation_and_upper_tail_of_each_class() -> None:
     rows = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(np.float32)
-    vector = pool(rows)
+    (vector,) = pool(frames_of(rows), SPEC)
     assert vector[:3] == pytest.approx(rows.mean(axis=0), abs=1e-6)
     assert vector[3:6] == pytest.approx(rows.std(axis=0), abs=1e-6)
     ordered = np.sort(rows, axis=0)  # of 50 the 90th percentile is at place 44.1
     assert vector[6:] == pytest.approx(0.9 * ordered[44] + 0.1 * ordered[45], abs=1e-6)
-    names = FaceSpec(("angry", "happy", "sad")).vector_names()
+    names = vector_names(SPEC)
     assert len(names) == len(vector)
     assert (names[1], names[3], names[8]) == ("happy_mean", "angry_std", "sad_p90")
 
 
 def test_one_frame_pools_to_itself_without_deviation() -> None:
-    assert pool(np.array([[0.2, 0.8]], np.float32)) == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
+    (vector,) = pool(frames_of(np.array([[0.2, 0.8]], np.float32)), SPEC)
+    assert vector == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
 
 
 # The network
@@ -347,17 +352,17 @@ CROPS = np.random.default_rng(0).integers(0, 256, (5, FACE_PX, FACE_PX), dtype=n
 
 def test_a_network_scores_each_crop_whatever_is_scored_with_it() -> None:
     network = network_of("Softmax")
-    said = network.posteriors(CROPS)
+    said, _ = network.look(CROPS)
     assert said.shape == (5, 7)
     assert said.sum(axis=1) == pytest.approx(1, abs=1e-6)
     for i in range(5):
-        assert network.posteriors(CROPS[i : i + 1])[0] == pytest.approx(said[i], abs=1e-6)
+        assert network.look(CROPS[i : i + 1])[0][0] == pytest.approx(said[i], abs=1e-6)
 
 
 @pytest.mark.parametrize("after", ["Log", "Neg", "Identity"])
 def test_what_are_no_probabilities_of_a_face_is_no_answer(after: str) -> None:
     with pytest.raises(BundleError, match="the face network gave a clip no probabilities"):
-        network_of(after).posteriors(CROPS)
+        network_of(after).look(CROPS)
 
 
 def test_a_network_that_gives_another_number_of_rows_is_refused() -> None:
@@ -368,15 +373,15 @@ def test_a_network_that_gives_another_number_of_rows_is_refused() -> None:
     model.graph.node.append(helper.make_node("ReduceMax", ["all", "axis"], ["posteriors"], keepdims=1))
     model.graph.initializer.append(helper.make_tensor("axis", TensorProto.INT64, [1], [0]))
     network = FaceNetwork(model.SerializeToString(), face.spec)
-    network.posteriors(CROPS[:1])
+    network.look(CROPS[:1])
     with pytest.raises(BundleError, match=r"gave \[1, 7\] values for a batch of 5; \[5, 7\] were expected"):
-        network.posteriors(CROPS)
+        network.look(CROPS)
 
 
 @pytest.mark.parametrize("side", [FACE_PX - 1, FACE_PX + 1])
 def test_a_network_that_cannot_be_run_says_so_in_one_line(side: int) -> None:
     with pytest.raises(BundleError, match="the face network cannot be run: ") as caught:
-        network_of("Softmax").posteriors(np.zeros((1, side, side), np.uint8))
+        network_of("Softmax").look(np.zeros((1, side, side), np.uint8))
     assert str(caught.value).isprintable()
 
 
@@ -415,39 +420,41 @@ class Brightness:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def posteriors(self, crops: Picture) -> NDArray[np.float32]:
+    def look(self, crops: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         assert crops.shape[1:] == (48, 48)
         self.batches.append(len(crops))
         bright = crops.mean(axis=(1, 2), dtype=np.float32) / 255
-        return np.stack([bright, 1 - bright], axis=1)
+        return np.stack([bright, 1 - bright], axis=1), np.empty((len(crops), 0), np.float32)
 
 
 def track_of(pictures: list[Picture]) -> tuple[FaceTrack, Brightness]:
     network = Brightness()
     track = FaceTrack(Haar(), network, FaceSpec(("bright", "dark")))  # type: ignore[arg-type]
-    for picture in pictures:
-        track.add(picture)
+    for i, picture in enumerate(pictures):
+        track.add(picture, i / 10)
     return track, network
 
 
 def test_a_track_counts_frames_and_scores_only_those_with_a_face() -> None:
     track, network = track_of([wall()] * 5 + [portrait(160)] * 7)
-    vector = track.vector()
+    frames = track.frames()
     assert (track.n_frames, track.n_face_frames) == (12, 7)
     assert sum(network.batches) == 7
     (box,) = Haar().detect(portrait(160))
     face = crop(portrait(160), box, margin=Haar.margin, size_px=48)
-    assert vector[0] == pytest.approx(face.mean() / 255, abs=0.01)
+    assert frames.posteriors[:, 0] == pytest.approx(face.mean() / 255, abs=0.01)
+    assert frames.times_s.tolist() == pytest.approx([i / 10 for i in range(5, 12)])
+    assert frames.boxes_px[0] == pytest.approx(box, abs=1)
 
 
 def test_crops_are_scored_in_batches(draw_frames: Callable[..., list[Picture]]) -> None:
     track, network = track_of(draw_frames(70))
-    track.vector()
+    track.frames()
     assert network.batches == [32, 32, 6]
 
 
 def test_a_track_without_a_face_says_what_is_missing() -> None:
     with pytest.raises(MissingModality, match="no face in any frame"):
-        track_of([wall()] * 2)[0].vector()
+        track_of([wall()] * 2)[0].frames()
     with pytest.raises(MissingModality, match="no frame could be decoded"):
-        track_of([])[0].vector()
+        track_of([])[0].frames()

@@ -1,13 +1,11 @@
-"""How a clip's face becomes a vector: the network's contract and the statistics over frames."""
+"""How a clip's face is measured: the frame network's contract, where it looks, and how its frames are pooled."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-STATISTICS = ("mean", "std", "p90")
+MEAN, STATS, RECURRENT = POOLINGS = ("mean", "stats", "recurrent")
+"""How the frames of a face become one vector; see `mercli.face.pooling`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +20,20 @@ class FaceSpec:
         The side of the grey square it takes.
     detector : str
         The detector that found the faces the clip classifier was trained on.
+    margin : float or None
+        The side of the crop as a multiple of the longer side of that detector's boxes; None for its own.
+    embedding_size : int
+        How many values the network's output ``embedding`` has; 0 where it has none.
+    pooling : str
+        One of `POOLINGS`.
     """
 
     classes: tuple[str, ...]
     input_px: int = 48
     detector: str = "haar"
+    margin: float | None = None
+    embedding_size: int = 0
+    pooling: str = STATS
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -41,31 +48,16 @@ class FaceSpec:
             raise ValueError(f"input_px {spec.input_px!r}")
         if not isinstance(spec.detector, str):
             raise TypeError(f"detector {spec.detector!r}")
+        if spec.margin is not None and not (
+            type(spec.margin) is float and math.isfinite(spec.margin) and 0.3 <= spec.margin <= 3
+        ):
+            raise ValueError(f"margin {spec.margin!r}")
+        if type(spec.embedding_size) is not int or not 0 <= spec.embedding_size <= 4096:
+            raise ValueError(f"embedding_size {spec.embedding_size!r}")
+        if spec.pooling not in POOLINGS:
+            raise ValueError(f"pooling {spec.pooling!r}")
         return spec
 
     def to_json(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""
         return {**asdict(self), "classes": list(self.classes)}
-
-    def vector_names(self) -> tuple[str, ...]:
-        """Name the entries of a face vector, such as ``happy_p90``."""
-        return tuple(f"{name}_{statistic}" for statistic in STATISTICS for name in self.classes)
-
-
-def pool(posteriors: NDArray[np.float32] | Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Summarise frame posteriors over a clip.
-
-    Parameters
-    ----------
-    posteriors : np.ndarray [shape=(n_frames, n_classes)]
-        At least one row, one for each frame with a face.
-
-    Returns
-    -------
-    np.ndarray [shape=(3 * n_classes,)]
-        Per class the mean, then the deviation, then the 90th percentile: most frames of an emotional clip
-        look neutral, and the upper tail keeps those that do not.
-    """
-    rows = np.asarray(posteriors, np.float64)
-    statistics = (rows.mean(axis=0), rows.std(axis=0), np.percentile(rows, 90, axis=0))
-    return np.concatenate(statistics).astype(np.float32)

@@ -89,7 +89,7 @@ class SpeechNetwork:
         BundleError
             If the network fails on it, as it does on one too short, or gives what are no frames.
         """
-        given = self._network.give(samples[np.newaxis], self._output)
+        (given,) = self._network.give(samples[np.newaxis], self._output)
         if given.ndim != 3 or len(given) != 1 or not given.shape[1] or self.dim not in (0, given.shape[2]):
             shape = reprlib.repr(list(given.shape))
             raise BundleError(f"{self._what} gave {shape} values for a sound: {_EXPECTED}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ CROWD_COLUMN = {
 SIDE_PX = 48
 HELD_OUT = ("PublicTest", "PrivateTest")
 
-CROWD_SHARE = 0.5  # of a target that comes from the crowd's votes, the rest from the row's own label
 OWN_LABEL_SMOOTHING = 0.05
+LONE_VOTES = 1  # of ten people, on one class: FER+ takes it for a slip (Barsoum and others, 2016)
 NO_MAJORITY = -1
 
 
@@ -36,7 +36,11 @@ class FaceSplit:
     images: Tensor  # uint8 [n, 48, 48]
     labels: Tensor  # int64 [n]
     majority: Tensor  # int64 [n], NO_MAJORITY where the crowd chose none of the seven classes
-    targets: Tensor  # float32 [n, 7], rows sum to one
+    targets: Tensor  # float32 [n, 2, 7], own label and crowd; rows sum to one
+
+    def to(self, device: torch.device) -> FaceSplit:
+        """Return the same rows on another device."""
+        return FaceSplit(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -84,12 +88,14 @@ def training_rows(images: np.ndarray, split: np.ndarray, ambiguous: np.ndarray) 
 
 
 def soft_targets(labels: np.ndarray, votes: np.ndarray) -> np.ndarray:
-    """Mix each row's smoothed own label with the crowd's votes, float32 [n, 7]."""
+    """Give each row's own label, smoothed, and the crowd's votes as shares, float32 [n, 2, 7]."""
     own = np.eye(len(CLASSES))[labels]
-    smooth = (1 - OWN_LABEL_SMOOTHING) * own + OWN_LABEL_SMOOTHING / len(CLASSES)
-    total = votes.sum(axis=1, keepdims=True)
-    crowd = np.where(total > 0, votes / np.maximum(total, 1), smooth)
-    return ((1 - CROWD_SHARE) * smooth + CROWD_SHARE * crowd).astype(np.float32)
+    own = (1 - OWN_LABEL_SMOOTHING) * own + OWN_LABEL_SMOOTHING / len(CLASSES)
+    kept = np.where(votes > LONE_VOTES, votes, 0)
+    total = kept.sum(axis=1, keepdims=True)
+    # Where the crowd saw none of the seven, the row's own label is the only word there is.
+    crowd = np.where(total > 0, kept / np.maximum(total, 1), own)
+    return np.stack([own, crowd], axis=1).astype(np.float32)
 
 
 def crowd_majority(votes: np.ndarray, order: list[int]) -> np.ndarray:
@@ -100,10 +106,10 @@ def crowd_majority(votes: np.ndarray, order: list[int]) -> np.ndarray:
 
 
 def class_weights(split: FaceSplit, power: float) -> Tensor:
-    """Return frequency ** -power for each class, scaled to weigh one for the average target."""
+    """Return frequency ** -power for each head's classes [2, 7], scaled to weigh one for the average target."""
     frequency = split.targets.mean(dim=0)
     weights = frequency.pow(-power)
-    return weights / (weights * frequency).sum()
+    return weights / (weights * frequency).sum(dim=1, keepdim=True)
 
 
 def uniform(count: int, low: float, high: float) -> Tensor:

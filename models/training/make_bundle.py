@@ -24,6 +24,7 @@ from mercli.corpora import Corpus, Example
 from mercli.evaluation import Scores
 from mercli.face.spec import FaceSpec
 from mercli.pipeline import Setup
+from mercli.table import Posteriors, Table
 
 SEED = 0
 
@@ -82,16 +83,16 @@ def make_front_end(network: Path, folder: Path) -> Bundle:
     return bundle.load(folder)
 
 
-def score_by_corpus(said: training.Posteriors, table: training.Table, made: Bundle) -> dict[str, Scores]:
+def score_by_corpus(said: Posteriors, table: Table, made: Bundle) -> dict[str, Scores]:
     """Score each corpus' own speakers apart: one figure over both would hide the weaker."""
     scores = {}
     for prefix, name in (("ravdess", "RAVDESS"), ("javanese", "Javanese")):
         rows = np.flatnonzero([speaker.startswith(prefix) for speaker in table.speakers])
-        part = training.Posteriors(said.voice[rows], said.face[rows], said.fused[rows])
+        part = said.take(rows)
         found = fitting.score_all(part, table.take(rows), made.classes, made.modalities)
         both = np.flatnonzero([e.voice is not None and e.face is not None for e in table.take(rows).evidence])
         if "fusion" in found:
-            fused = training.Posteriors(part.voice[both], part.face[both], part.fused[both])
+            fused = part.take(both)
             found["fusion"] = fitting.score_all(fused, table.take(rows).take(both), made.classes, made.modalities)[
                 "fusion"
             ]
@@ -142,7 +143,7 @@ def main() -> None:
     print(score_table(scores))
 
 
-def score_across(table: training.Table, front: Bundle) -> dict[str, Scores]:
+def score_across(table: Table, front: Bundle) -> dict[str, Scores]:
     """Score a voice model on a corpus of which it saw nothing."""
     of_ravdess, of_javanese = (
         table.of_speakers(frozenset(name for name in table.speakers if name.startswith(prefix)))
@@ -154,7 +155,7 @@ def score_across(table: training.Table, front: Bundle) -> dict[str, Scores]:
     return {"voice, RAVDESS to Javanese": found["voice"]}
 
 
-def describe(corpus: Corpus, table: training.Table, network: dict[str, Any]) -> dict[str, str]:
+def describe(corpus: Corpus, table: Table, network: dict[str, Any]) -> dict[str, str]:
     """Word the parts of the card that are this bundle's own."""
     speakers = len(set(table.speakers))
     return {

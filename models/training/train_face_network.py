@@ -1,10 +1,11 @@
-"""Train the face network on FER2013 and its crowd votes, and write it as one ONNX file.
+"""Train a face network on FER2013 and its crowd votes, and write it as one ONNX file.
 
     python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/face
 
-After every epoch the folder holds a checkpoint, the best averaged network so far as `network.onnx`, and
-each epoch's PublicTest numbers in `progress.jsonl`. PrivateTest is measured once, when the last epoch is
-done, into `metrics.json`.
+After every epoch the folder holds a checkpoint, the best averaged network so far, and each epoch's PublicTest
+numbers in `progress.jsonl`. When the last epoch is done the best is written as `network.onnx` and measured on
+PrivateTest, once, into `metrics.json`. `--teacher` adds networks trained before, whose answers are learnt too
+(distillation; Hinton and others, 2015); `--arch vgg19 --device cuda` trains the original's network.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ import torch.nn.functional as F  # noqa: N812  # PyTorch's own abbreviation
 from torch import Tensor, nn
 
 from face_data import CLASSES, FaceSplit, augment, class_weights, load_splits, sha256_of
-from face_network import FaceNetwork, export_onnx, ms_per_face, parameter_count
+from face_network import COMPACT, LAYERS, VGG19, FaceNetwork, export_onnx, ms_per_face, parameter_count
 from face_scores import evaluate
 
 BATCH = 128
-PEAK_LEARNING_RATE = 0.1
+PEAK_LEARNING_RATE = {COMPACT: 0.1, VGG19: 0.05}
 WEIGHT_DECAY = 5e-4
 MIXUP_ALPHA = 0.2
 # Of inverse frequency: enough to keep disgust and fear, not so much as to flood the table with them.
 CLASS_WEIGHT_POWER = 0.3
-AVERAGE_DECAY = 0.998  # of the weights, a step
+TEACHERS_SHARE = 0.6  # of a target, the rest from the row's own
+AVERAGE_DECAY = 0.999  # of the weights, a step
 SMALL_FACE_PX = 24
 
 CHECKPOINT = "checkpoint.pt"
@@ -47,6 +49,7 @@ METRICS = "metrics.json"
 class Training:
     """Hold all that one run changes as it goes."""
 
+    arch: str
     network: FaceNetwork
     average: FaceNetwork
     optimizer: torch.optim.SGD
@@ -64,6 +67,7 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "arch": self.arch,
             "seed": self.seed,
             "epochs": self.epochs,
             "epochs_done": self.epochs_done,
@@ -72,8 +76,8 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state, which must be of the same seed and length."""
-        for name in ("seed", "epochs"):
+        """Continue from a saved state, which must be of the same network, seed and length."""
+        for name in ("arch", "seed", "epochs"):
             if state[name] != getattr(self, name):
                 raise SystemExit(f"The checkpoint was made with --{name} {state[name]}: resume with that.")
         for name in ("network", "average", "optimizer", "schedule"):
@@ -82,27 +86,27 @@ class Training:
             setattr(self, name, state[name])
 
 
-def new_training(rows: int, epochs: int, seed: int) -> Training:
+def new_training(arch: str, rows: int, epochs: int, seed: int) -> Training:
     """Set up an untrained network, its average, optimizer and one-cycle schedule."""
     torch.manual_seed(seed)
-    network = FaceNetwork().to(memory_format=torch.channels_last)
+    network = FaceNetwork(arch).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
     decayed = [weight for weight in network.parameters() if weight.ndim > 1]
     plain = [weight for weight in network.parameters() if weight.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.SGD(groups, lr=PEAK_LEARNING_RATE, momentum=0.9, nesterov=True)
+    optimizer = torch.optim.SGD(groups, lr=PEAK_LEARNING_RATE[arch], momentum=0.9, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=PEAK_LEARNING_RATE,
+        max_lr=PEAK_LEARNING_RATE[arch],
         total_steps=epochs * (rows // BATCH),
         pct_start=0.2,
         cycle_momentum=False,
         final_div_factor=100,
     )
-    return Training(network, average, optimizer, schedule, seed, epochs)
+    return Training(arch, network, average, optimizer, schedule, seed, epochs)
 
 
-def train_epoch(training: Training, split: FaceSplit, weights: Tensor) -> float:
+def train_epoch(training: Training, split: FaceSplit, weights: Tensor, teachers: list[FaceNetwork]) -> float:
     """Train on every row once and return the mean loss."""
     # Seeded by the epoch, so that a resumed run draws what an unbroken one would.
     torch.manual_seed(training.seed * 100_003 + training.epochs_done)
@@ -112,6 +116,8 @@ def train_epoch(training: Training, split: FaceSplit, weights: Tensor) -> float:
     for start in range(0, len(split) - BATCH + 1, BATCH):
         rows = order[start : start + BATCH]
         pixels, targets = mix(augment(split.images[rows]), split.targets[rows])
+        if teachers:
+            targets = targets.lerp(teach(teachers, pixels), TEACHERS_SHARE)
         loss = weighted_loss(forward(training.network, pixels), targets, weights)
         training.optimizer.zero_grad()
         loss.backward()
@@ -129,16 +135,22 @@ def mix(pixels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return pixels.lerp(pixels[partner], share), targets.lerp(targets[partner], share)
 
 
+@torch.no_grad()
+def teach(teachers: list[FaceNetwork], pixels: Tensor) -> Tensor:
+    """Return what teachers say of the very pixels a student sees, averaged, [n, 2, 7]."""
+    return torch.stack([torch.softmax(forward(teacher, pixels), dim=2) for teacher in teachers]).mean(dim=0)
+
+
 def forward(network: nn.Module, pixels: Tensor) -> Tensor:
-    """Return float32 logits, the convolutions done in bfloat16."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits, _ = network(pixels.contiguous(memory_format=torch.channels_last))
-    return logits.float()
+    """Return the float32 logits of both heads [n, 2, 7], the convolutions done in bfloat16."""
+    with torch.autocast(pixels.device.type, dtype=torch.bfloat16):
+        own, crowd, _ = network(pixels.contiguous(memory_format=torch.channels_last))
+    return torch.stack([own, crowd], dim=1).float()
 
 
 def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return the cross-entropy against soft targets, each class by its weight."""
-    return -(weights * targets * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    """Return the cross-entropy against soft targets, each class by its weight, averaged over heads and rows."""
+    return -(weights * targets * F.log_softmax(logits, dim=2)).sum(dim=2).mean()
 
 
 @torch.no_grad()
@@ -163,8 +175,10 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 def load_average(path: Path) -> FaceNetwork:
     """Open the averaged network of a checkpoint."""
-    network = FaceNetwork()
-    network.load_state_dict(torch.load(path, weights_only=True)["average"])
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    with torch.device("cpu"):
+        network = FaceNetwork(state["arch"])
+    network.load_state_dict(state["average"])
     return network.eval()
 
 
@@ -175,8 +189,7 @@ def close_epoch(training: Training, split: FaceSplit, loss: float, seconds: floa
     if scores.choice > training.best_score:
         training.best_score = scores.choice
         training.best_epoch = training.epochs_done
-        save({"average": training.average.state_dict(), "epoch": training.epochs_done}, out / BEST)
-        export_onnx(load_average(out / BEST), out / NETWORK)
+        save({"arch": training.arch, "average": training.average.state_dict()}, out / BEST)
     save(training.state(), out / CHECKPOINT)
     line = {"epoch": training.epochs_done, "loss": loss, "seconds": seconds, "public_test": asdict(scores)}
     with (out / PROGRESS).open("a") as file:
@@ -192,7 +205,10 @@ def close_epoch(training: Training, split: FaceSplit, loss: float, seconds: floa
 def report(training: Training, splits: dict[str, FaceSplit], faces: Path, out: Path) -> dict[str, Any]:
     """Measure the chosen network on PrivateTest, once, and describe how it came to be."""
     network = load_average(out / BEST)
+    export_onnx(network, out / NETWORK)
+    splits = {name: split.to(torch.device("cpu")) for name, split in splits.items()}
     return {
+        "arch": training.arch,
         "private_test": asdict(evaluate(network, splits["PrivateTest"])),
         f"private_test_at_{SMALL_FACE_PX}_px": asdict(
             evaluate(network, splits["PrivateTest"], side_px=SMALL_FACE_PX)
@@ -212,23 +228,25 @@ def report(training: Training, splits: dict[str, FaceSplit], faces: Path, out: P
     }
 
 
-def train(faces: Path, out: Path, *, epochs: int, seed: int, resume: bool) -> None:
+def train(options: argparse.Namespace) -> None:
     """Run the recipe from data to metrics, from the last checkpoint where asked."""
+    out, device = options.out, torch.device(options.device)
     out.mkdir(parents=True, exist_ok=True)
-    splits = load_splits(faces)
-    training = new_training(len(splits["Training"]), epochs, seed)
-    if resume:
-        training.restore(torch.load(out / CHECKPOINT, weights_only=True))
+    splits = {name: split.to(device) for name, split in load_splits(options.faces).items()}
+    training = new_training(options.arch, len(splits["Training"]), options.epochs, options.seed)
+    if options.resume:
+        training.restore(torch.load(out / CHECKPOINT, weights_only=True, map_location=device))
     elif (out / CHECKPOINT).exists():
         raise SystemExit(f"{out} already holds a checkpoint. Pass --resume to continue it, or another --out.")
+    teachers = [load_average(path).to(device, memory_format=torch.channels_last) for path in options.teacher]
     weights = class_weights(splits["Training"], CLASS_WEIGHT_POWER)
     rows = len(splits["Training"])
     print(f"{rows} training rows, {parameter_count(training.network)} parameters", flush=True)
-    while training.epochs_done < epochs:
+    while training.epochs_done < training.epochs:
         start = time.perf_counter()
-        loss = train_epoch(training, splits["Training"], weights)
+        loss = train_epoch(training, splits["Training"], weights, teachers)
         close_epoch(training, splits["PublicTest"], loss, time.perf_counter() - start, out)
-    text = json.dumps(report(training, splits, faces, out), indent=2)
+    text = json.dumps(report(training, splits, options.faces, out), indent=2)
     (out / METRICS).write_text(text + "\n")
     print(text, flush=True)
 
@@ -238,9 +256,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the face network on FER2013 and its crowd votes.")
     parser.add_argument("--faces", type=Path, help="fer2013.npz: images, labels, splits and FER+ votes")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, ONNX and metrics")
-    parser.add_argument("--epochs", type=int, default=32)
+    parser.add_argument("--arch", choices=sorted(LAYERS), default=COMPACT)
+    parser.add_argument(
+        "--teacher", type=Path, action="append", default=[], metavar="CHECKPOINT", help="learn of it"
+    )
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda where there is a GPU")
     parser.add_argument("--resume", action="store_true", help="continue the checkpoint in --out")
     parser.add_argument("--export", type=Path, metavar="CHECKPOINT", help="only write this as ONNX to --out")
     options = parser.parse_args()
@@ -252,7 +275,8 @@ def main() -> None:
     elif options.faces is None:
         parser.error("training needs --faces; only --export goes without.")
     else:
-        train(options.faces, options.out, epochs=options.epochs, seed=options.seed, resume=options.resume)
+        with torch.device(options.device):
+            train(options)
 
 
 if __name__ == "__main__":
