@@ -15,12 +15,13 @@ from mercli import emotions, interrupts
 from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
 from mercli.files import PLAIN_NAME, refuse_unwritable_folder, replaced_folder, sha256
+from mercli.fusion import FUSIONS
 from mercli.spreadsheet import is_formula
 from mercli.voice.spec import MERCLI_1, VoiceSpec
 
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
 _OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION}
@@ -56,6 +57,14 @@ class FacePart:
 
 
 @dataclass(frozen=True, slots=True)
+class FusionPart:
+    """Hold what makes one posterior of both modalities: one of `mercli.fusion.FUSIONS`, and its model."""
+
+    kind: str
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """Hold everything `predict` needs, in memory.
 
@@ -79,7 +88,7 @@ class Bundle:
     classes: tuple[str, ...]
     voice: VoicePart | None = None
     face: FacePart | None = None
-    fusion: Model | None = None
+    fusion: FusionPart | None = None
     training: dict[str, Any] = field(default_factory=dict)
     card: str = ""
     digest: str = ""
@@ -248,7 +257,7 @@ def _to_manifest(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
             "model": entry(model, _FACE) if model else None,
         }
     if bundle.fusion is not None:
-        manifest["fusion"] = {"model": entry(bundle.fusion, _FUSION)}
+        manifest["fusion"] = {"kind": bundle.fusion.kind, "model": entry(bundle.fusion.model, _FUSION)}
     manifest["training"] = bundle.training
     manifest["files"] = {
         name: {"sha256": sha256(data), "bytes": len(data)} for name, data in sorted(contents.items())
@@ -288,7 +297,9 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
             raise ValueError(f"classes {spec.classes} of the face network")
         face = FacePart(spec, contents[part["network"]["file"]], clip_model)
     if (part := manifest.get("fusion")) is not None:
-        fusion = model(part["model"])
+        if part["kind"] not in FUSIONS:
+            raise ValueError(f"fusion {reprlib.repr(part['kind'])}")
+        fusion = FusionPart(part["kind"], model(part["model"]))
     if voice is None and face is None:
         raise ValueError("neither voice nor face")
     return Bundle(

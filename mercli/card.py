@@ -66,12 +66,12 @@ def _encoder(bundle: Bundle) -> list[str]:
 
 
 def score_table(scores: Mapping[str, Scores]) -> str:
-    """Lay out scores as a Markdown table, with 95 % bootstrap intervals over speakers."""
+    """Lay out scores as a Markdown table: 95 % bootstrap intervals over speakers, expected calibration error."""
     names = ("accuracy", "macro_f1", "uar")
-    lines = ["| | clips | speakers | accuracy | macro-F1 | UAR |", "|---|---|---|---|---|---|"]
+    lines = ["| | clips | speakers | accuracy | macro-F1 | UAR | ECE |", "|---" * 7 + "|"]
     for what, score in scores.items():
         cells = [_with_interval(score, name) for name in names]
-        lines.append(f"| {what} | {score.n} | {score.n_speakers} | {' | '.join(cells)} |")
+        lines.append(f"| {what} | {score.n} | {score.n_speakers} | {' | '.join(cells)} | {score.ece:.3f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -16,12 +16,13 @@ from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
 from mercli.evaluation import Scores
 from mercli.face.detect import kind_of
+from mercli.fusion import JOINT
 from mercli.limits import Limits
 from mercli.media import SAMPLE_RATE_HZ
 from mercli.observer import Evidence
 from mercli.pipeline import Setup, observe_file, start_worker
 from mercli.table import Posteriors, Table
-from mercli.training import BEST, VoiceRecipe
+from mercli.training import Recipe
 from mercli.voice.encoder_spec import EncoderSpec
 from mercli.voice.spec import VoiceSpec
 from mercli.worker import Lost
@@ -160,7 +161,7 @@ def fit(
     jobs: int,
     seed: int = 0,
     split: tuple[int, int, int] | None = None,
-    voice_classifier: str = BEST,
+    recipe: Recipe | None = None,
     command: str = "mercli fit",
     on_file: Callable[[Evidence], None] = lambda _: None,
 ) -> Fitted:
@@ -183,8 +184,8 @@ def fit(
     split : tuple of int, optional
         Numbers of speakers for the models, the fusion and the test. Without it the numbers come from folds
         over all speakers, and the bundle is trained on all of them.
-    voice_classifier : str
-        See `VoiceRecipe`.
+    recipe : Recipe, optional
+        How the classifiers are made; without it, the best.
     command : str
         What was typed, for the card.
     on_file : callable
@@ -203,16 +204,17 @@ def fit(
         If there are too few speakers for the split.
     """
     drawn = corpora.split_speakers(corpus.speakers, split, seed=seed) if split else None
+    recipe = recipe or Recipe(setup.voice or base.voice_spec)
+    setup = replace(setup, sequences=recipe.fusion == JOINT)
     measured = observe(corpus, setup, jobs=jobs, on_file=on_file)
     table = measured.table
     _check_what_is_left(corpus, measured.problems)
     base = _with_detector(base, setup)
     classes = ordered(table.labels)
-    recipe = VoiceRecipe(setup.voice or base.voice_spec, voice_classifier)
     if drawn is None:
         trained = tested = table
-        said = training.judge_held_out(table, base, seed=seed, voice=recipe)
-        bundle = training.fit(table, base, name=name, seed=seed, voice=recipe)
+        said = training.judge_held_out(table, base, seed=seed, recipe=recipe)
+        bundle = training.fit(table, base, name=name, seed=seed, recipe=recipe)
         protocol = _folds_protocol(table, seed)
     else:
         models, fusion, test = drawn
@@ -223,7 +225,7 @@ def fit(
             name=name,
             seed=seed,
             fusion_on=table.of_speakers(fusion),
-            voice=recipe,
+            recipe=recipe,
         )
         said = training.judge_all(bundle, tested, classes)
         protocol = _split_protocol(models, fusion, test, seed)

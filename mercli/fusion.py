@@ -1,25 +1,47 @@
 """One posterior from what the modalities say, whatever is missing."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mercli.inference import Classifier
 
+FOREST, LOGISTIC, PRODUCT, JOINT = FUSIONS = ("forest", "logistic", "product", "joint")
+"""What may fuse: the first three the posteriors of voice and face, the last their sequences."""
 
-def fusion_vector(voice: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Lay posteriors side by side as the fusion model takes them.
+_FLOOR = 1e-4  # of a probability whose logarithm is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Say where things are in the vector of a joint network.
+
+    It holds the sequence of the voice, that of the face, each row after row, and two flags: 1 where a modality is
+    there, 0 where it is missing and its sequence is nothing but zeros.
 
     Parameters
     ----------
-    voice, face : np.ndarray [shape=(..., n_classes)]
-        Posteriors of the two modalities.
-
-    Returns
-    -------
-    np.ndarray [shape=(..., 2 * n_classes)]
-        Voice first.
+    steps : int
+        The length of both sequences.
+    voice, face : int
+        The channels of each.
     """
-    return np.concatenate([voice, face], axis=-1).astype(np.float32)
+
+    steps: int
+    voice: int
+    face: int
+
+    @property
+    def n_features(self) -> int:
+        """Give the length of a vector."""
+        return self.steps * (self.voice + self.face) + 2
+
+    def split(self, X: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Take vectors [n, n_features] apart: sequences of voice and face [n, steps, channels], flags [n, 2]."""
+        end = self.steps * self.voice
+        voice, face = X[:, :end], X[:, end:-2]
+        return [voice.reshape(len(X), self.steps, -1), face.reshape(len(X), self.steps, -1), X[:, -2:]]
 
 
 def fuse(
@@ -45,3 +67,49 @@ def fuse(
         return (voice + face) / 2
     fused: NDArray[np.float64] = model.posteriors(fusion_vector(voice, face)[np.newaxis])[0]
     return fused
+
+
+def fusion_vector(voice: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Lay the logarithms of posteriors side by side, as a fusion model takes them.
+
+    Parameters
+    ----------
+    voice, face : np.ndarray [shape=(..., n_classes)]
+        Posteriors of the two modalities.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., 2 * n_classes)]
+        Voice first.
+    """
+    both = np.log(np.maximum(np.concatenate([voice, face], axis=-1), _FLOOR))
+    return np.asarray(both, np.float32)
+
+
+def joint_vectors(
+    voice: NDArray[np.float32] | None, face: NDArray[np.float32] | None, layout: Layout
+) -> NDArray[np.float32]:
+    """Lay the sequences of a clip side by side, as a joint network takes them.
+
+    Parameters
+    ----------
+    voice, face : np.ndarray [shape=(n_stretches, steps * channels)] or None
+        The sequences of each modality's stretches; None for one that is missing.
+    layout : Layout
+        Where they go.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_stretches, layout.n_features)]
+        A row a stretch: the first of the voice beside the first of the face, and so on.
+    """
+    n_stretches = max(0 if part is None else len(part) for part in (voice, face))
+    rows = np.zeros((n_stretches, layout.n_features), np.float32)
+    start = 0
+    for i, (part, channels) in enumerate(((voice, layout.voice), (face, layout.face))):
+        end = start + layout.steps * channels
+        if part is not None:
+            rows[: len(part), start:end] = part
+            rows[: len(part), i - 2] = 1
+        start = end
+    return rows

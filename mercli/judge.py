@@ -1,14 +1,15 @@
 """What a bundle's classifiers say of the evidence from one file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mercli.bundle import Bundle, Model
 from mercli.face.frames import FaceFrames
-from mercli.face.pooling import pool, vector_names
-from mercli.fusion import fuse
+from mercli.face.pooling import STEPS, pool, vector_names
+from mercli.face.spec import RECURRENT
+from mercli.fusion import JOINT, Layout, fuse, joint_vectors
 from mercli.inference import Classifier, to_posteriors
 from mercli.observer import Evidence
 from mercli.voice.sets import feature_set
@@ -40,6 +41,13 @@ class Result:
     face: NDArray[np.float64] | None = None
     error: str | None = None
     passing: bool = False
+
+
+def layout_of(bundle: Bundle) -> Layout:
+    """Say what a joint network behind a bundle's front end is given."""
+    n_voice = len(feature_set(bundle.voice_spec).short_term_names())
+    n_face = len(vector_names(replace(bundle.face.spec, pooling=RECURRENT))) // STEPS if bundle.face else 0
+    return Layout(STEPS, n_voice, n_face)
 
 
 class Judge:
@@ -74,17 +82,32 @@ class Judge:
             self._face = classifier(bundle.face.model, len(names), "the face model")
         elif bundle.face:
             self._frame_columns = [bundle.classes.index(name) for name in bundle.face.spec.classes]
+        self._layout = layout_of(bundle) if bundle.fusion and bundle.fusion.kind == JOINT else None
         if bundle.fusion:
-            self._fusion = classifier(bundle.fusion, 2 * n_classes, "the fusion model")
+            n_features = self._layout.n_features if self._layout else 2 * n_classes
+            self._fusion = classifier(bundle.fusion.model, n_features, "the fusion model")
+        self._sequence_spec = replace(bundle.face.spec, pooling=RECURRENT) if bundle.face else None
 
     def judge(self, evidence: Evidence) -> Result:
         """Give the result of one file from what was measured in it."""
         voice = self._voice_posterior(evidence.voice)
         face = self._face_posterior(evidence.face)
-        fused = fuse(voice, face, self._fusion)
+        fused = self._fused(evidence, voice, face)
         problems = [*evidence.missing, *([evidence.damage] if evidence.damage else [])]
         status = "failed" if fused is None else "partial" if problems else "ok"
         return Result(status, evidence, fused, voice, face, "; ".join(problems) or None)
+
+    def _fused(
+        self, evidence: Evidence, voice: NDArray[np.float64] | None, face: NDArray[np.float64] | None
+    ) -> NDArray[np.float64] | None:
+        if self._layout is None or self._fusion is None or self._sequence_spec is None:
+            return fuse(voice, face, self._fusion)
+        faces = None if evidence.face is None else pool(evidence.face, self._sequence_spec)
+        rows = joint_vectors(evidence.voice_sequences, faces, self._layout)
+        if not len(rows):
+            return None
+        mean: NDArray[np.float64] = self._fusion.posteriors(rows).mean(axis=0)
+        return mean
 
     def _voice_posterior(self, views: NDArray[np.float32] | None) -> NDArray[np.float64] | None:
         if views is None or self._voice is None:

@@ -14,7 +14,9 @@ from mercli.bundle import Bundle
 from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.frames import FaceFrames
+from mercli.face.pooling import STEPS, STRETCH_S
 from mercli.face.track import FaceNetwork, FaceTrack
+from mercli.fusion import JOINT
 from mercli.media import Clip, Sound
 from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.track import VoiceTrack
@@ -40,6 +42,8 @@ class Evidence:
         For each modality that was wanted and is not there, what is missing.
     damage : str or None
         Why the file was not read whole.
+    voice_sequences : np.ndarray [shape=(n_stretches, steps * n_channels)] or None
+        The sound's short-term features, as a joint network takes them; measured only where one is used or trained.
     voice_altered : np.ndarray [shape=(n, n_features)] or None
         Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
         They are measured for `fit` only.
@@ -52,6 +56,7 @@ class Evidence:
     n_face_frames: int | None = None
     missing: tuple[str, ...] = ()
     damage: str | None = None
+    voice_sequences: NDArray[np.float32] | None = None
     voice_altered: NDArray[np.float32] | None = None
 
 
@@ -72,6 +77,8 @@ class Observer:
         How to measure the voice; without it as the bundle says, which is not enough where it needs an encoder.
     altered : bool
         Whether to measure altered copies of the sound as well, to train on.
+    sequences : bool
+        Whether to measure the sequences of the voice although the bundle has no joint network: to train one.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Observer:
         max_pixels: int | None = None,
         voice: FeatureSet | None = None,
         altered: bool = False,
+        sequences: bool = False,
     ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
@@ -94,6 +102,7 @@ class Observer:
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
         self._altered = altered
+        self._sequences = sequences or (bundle.fusion is not None and bundle.fusion.kind == JOINT)
         self._max_duration_s = max_duration_s
         self._max_pixels = max_pixels
 
@@ -131,8 +140,12 @@ class Observer:
                     elif face:
                         face.add(piece.luma, piece.time_s)
             evidence = _describe(clip, voice, face)
-            if self._altered and voice and evidence.voice is not None:
-                evidence = replace(evidence, voice_altered=voice.altered())
+            if voice and evidence.voice is not None:
+                evidence = replace(
+                    evidence,
+                    voice_sequences=voice.sequences(STEPS, STRETCH_S) if self._sequences else None,
+                    voice_altered=voice.altered() if self._altered else None,
+                )
             return evidence
 
     def _follow_face(self) -> FaceTrack | None:

@@ -46,8 +46,8 @@ class Setup:
         How to measure the voice, where that is not how the bundle does.
     encoder : str or None
         The file of the speech network that measures it, where one does.
-    altered : bool
-        Whether to measure altered copies of the sound as well, to train on.
+    altered, sequences : bool
+        Whether to measure altered copies of the sound, and the sequences of a joint network, to train on.
     """
 
     bundle: str
@@ -59,6 +59,7 @@ class Setup:
     voice: VoiceSpec | None = None
     encoder: str | None = None
     altered: bool = False
+    sequences: bool = False
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -238,6 +239,7 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         max_pixels=limits.max_pixels,
         voice=open_features(bundle, setup) if "voice" in setup.modalities else None,
         altered=setup.altered,
+        sequences=setup.sequences,
     )
     return observer, Judge(bundle)
 

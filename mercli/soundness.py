@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from mercli.bundle import Bundle
 from mercli.errors import BundleError
 from mercli.face.frames import FaceFrames
+from mercli.face.pooling import STEPS
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
+from mercli.fusion import JOINT
 from mercli.inference import Classifier, messages, parse
 from mercli.judge import Judge
 from mercli.observer import Evidence
@@ -36,21 +38,25 @@ def check_sound(bundle: Bundle) -> None:
     judge = Judge(bundle)
     network = FaceNetwork(bundle.face.network, bundle.face.spec) if bundle.face else None
     # Only now: opening refused models that keep data in other files.
-    for model, what in _models(bundle):
-        _refuse_nan(model, what)
-    silent = ramp = blank = plain = None
+    for content, what in _models(bundle):
+        _refuse_nan(content, what)
+    silent = ramp = flat = blank = plain = None
     if bundle.voice:
-        n = len(feature_set(bundle.voice.spec).clip_names())
+        features = feature_set(bundle.voice.spec)
+        n = len(features.clip_names())
         silent, ramp = np.zeros((1, n), np.float32), np.linspace(-1, 1, n, dtype=np.float32)[np.newaxis]
     if bundle.face and network:
         blank, plain = _try_faces(network, bundle.face.spec)
         judge.judge(Evidence(face=blank))
-    judge.judge(Evidence(voice=silent, face=blank))
-    judge.judge(Evidence(voice=ramp, face=plain))
-    if bundle.fusion:
+        if bundle.fusion and bundle.fusion.kind == JOINT:
+            flat = np.zeros((1, STEPS * len(features.short_term_names())), np.float32)
+    judge.judge(Evidence(voice=silent, face=blank, voice_sequences=flat))
+    judge.judge(Evidence(voice=ramp, face=plain, voice_sequences=flat))
+    if bundle.fusion and bundle.fusion.kind != JOINT:
         n = len(bundle.classes)
-        fusion = Classifier(bundle.fusion.onnx, bundle.fusion.classes, bundle.classes, 2 * n, "the fusion model")
-        fusion.posteriors(np.stack([np.zeros(2 * n), np.full(2 * n, 1 / n)]).astype(np.float32))
+        model = bundle.fusion.model
+        fusion = Classifier(model.onnx, model.classes, bundle.classes, 2 * n, "the fusion model")
+        fusion.posteriors(np.stack([np.zeros(2 * n), np.full(2 * n, -np.log(n))]).astype(np.float32))
 
 
 def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
@@ -61,7 +67,7 @@ def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
         if bundle.face.model:
             yield bundle.face.model.onnx, "the face model"
     if bundle.fusion:
-        yield bundle.fusion.onnx, "the fusion model"
+        yield bundle.fusion.model.onnx, "the fusion model"
 
 
 def _refuse_nan(model: bytes, what: str) -> None:

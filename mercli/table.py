@@ -49,25 +49,38 @@ class Table:
         present = self.with_modality("voice")
         views = [self.evidence[i].voice for i in present]
         altered = [self.evidence[i].voice_altered for i in present]
-        return self._rows(
-            present, [view for view in views if view is not None], [() if a is None else a for a in altered]
-        )
+        return self.rows(present, [view for view in views if view is not None], altered)
 
     def face_rows(self, spec: FaceSpec) -> Rows:
         """Give what a classifier learns of the face: the pooled stretches of each clip."""
         present = self.with_modality("face")
         frames = [self.evidence[i].face for i in present]
-        pooled = [pool(clip, spec) for clip in frames if clip is not None]
-        return self._rows(present, pooled, [()] * len(pooled))
+        return self.rows(present, [pool(clip, spec) for clip in frames if clip is not None])
 
-    def _rows(
+    def rows(
         self,
         present: NDArray[np.int_],
         seen: Sequence[NDArray[np.float32]],
-        more: Sequence[NDArray[np.float32] | tuple[()]],
+        more: Sequence[NDArray[np.float32] | None] = (),
     ) -> Rows:
-        """Lay out vectors that prediction sees of each clip, and more that only train."""
-        clips = [np.concatenate((a, b)) if len(b) else a for a, b in zip(seen, more, strict=True)]
+        """Lay out what a classifier learns of some clips.
+
+        Parameters
+        ----------
+        present : np.ndarray of int [shape=(n,)]
+            Which clips.
+        seen : sequence of np.ndarray [shape=(n_vectors, n_features)]
+            The vectors that prediction sees of each, one at least.
+        more : sequence of np.ndarray or None
+            Others, which only train.
+
+        Returns
+        -------
+        Rows
+            Of all of them.
+        """
+        altered = more or [None] * len(seen)
+        clips = [a if b is None else np.concatenate((a, b)) for a, b in zip(seen, altered, strict=True)]
         sizes = [len(clip) for clip in clips]
         return Rows(
             np.concatenate(clips).astype(np.float32) if clips else np.empty((0, 0), np.float32),

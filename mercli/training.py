@@ -2,48 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 from threadpoolctl import threadpool_limits
 
-from mercli import classifiers, corpora
-from mercli.bundle import Bundle, Model, VoicePart
-from mercli.classifiers import Estimator, Rows
+from mercli import classifiers, corpora, stacking
+from mercli.bundle import Bundle, FusionPart, VoicePart
 from mercli.emotions import ordered
-from mercli.errors import CorpusError, MercliError, UsageError
-from mercli.fusion import fusion_vector
-from mercli.inference import Classifier
+from mercli.errors import CorpusError, UsageError
+from mercli.face.pooling import STEPS
+from mercli.face.spec import MEAN, POOLINGS, RECURRENT, STATS, FaceSpec
+from mercli.fusion import JOINT
 from mercli.judge import Judge
+from mercli.learning import AUTO, Learnt, learn
+from mercli.stacking import fit_fusion
 from mercli.table import Posteriors, Table
 from mercli.voice.spec import VoiceSpec
 
-_OPSETS = {"": 18, "ai.onnx.ml": 3}
-_AGREEMENT = 1e-5  # between a classifier and its ONNX form, in probability
-
-AUTO = "auto"
 BEST = "lda"
 """The voice classifier that did best on speakers left out (docs/fit.md)."""
 
-FACE_CLASSIFIER = "logistic"
+FACE_CLASSIFIERS = {MEAN: "logistic", STATS: "lda", RECURRENT: RECURRENT}
+"""What judges a face, by how its frames were pooled."""
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceRecipe:
-    """Say how a voice model is made.
+class Recipe:
+    """Say how the classifiers of a bundle are made.
 
     Parameters
     ----------
-    spec : VoiceSpec
+    voice : VoiceSpec
         How the voice was measured.
-    classifier : str
+    voice_classifier : str
         One of `mercli.classifiers.NAMES`, or ``"auto"``: the one that does best on speakers left out in turn.
+    fusion : str
+        One of `mercli.stacking.CHOICES`.
+    face_pooling : str or None
+        One of `mercli.face.spec.POOLINGS`; None for that of the front end.
     """
 
-    spec: VoiceSpec
-    classifier: str = BEST
+    voice: VoiceSpec
+    voice_classifier: str = BEST
+    fusion: str = stacking.BEST
+    face_pooling: str | None = None
 
 
 def fit(
@@ -53,7 +55,7 @@ def fit(
     name: str,
     seed: int,
     fusion_on: Table | None = None,
-    voice: VoiceRecipe | None = None,
+    recipe: Recipe | None = None,
 ) -> Bundle:
     """Train the classifiers of a bundle.
 
@@ -70,8 +72,8 @@ def fit(
     fusion_on : Table, optional
         What the fusion is trained on, of other speakers. Without it, on posteriors of `table` itself from
         models that did not see the speaker; of one speaker there are none, and voice and face are averaged.
-    voice : VoiceRecipe, optional
-        How the voice model is made; without it, the voice was measured as `base` says.
+    recipe : Recipe, optional
+        How the classifiers are made; without it, the best, of a voice that was measured as `base` says.
 
     Returns
     -------
@@ -83,27 +85,68 @@ def fit(
     CorpusError
         If there is too little to train on.
     """
-    recipe = voice or VoiceRecipe(base.voice_spec)
-    face_spec = base.face.spec if base.face else None
+    recipe = recipe or Recipe(base.voice_spec)
+    base = _pooled(base, recipe)
     # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
     with threadpool_limits(1):
-        heard = _learn(table, table.voice_rows(), recipe.classifier, seed)
-        seen = _learn(table, table.face_rows(face_spec), FACE_CLASSIFIER, seed) if face_spec else None
+        heard = learn_voice(table, recipe, seed=seed)
+        seen = learn_face(table, base.face.spec, seed=seed) if base.face else None
         if heard is None and seen is None:
             raise _too_little(table)
         classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ())))
-        fusion = None
+        made = assemble(base, recipe, heard, seen, classes)
+        record = {f"{what}_classifier": part.record for what, part in (("voice", heard), ("face", seen)) if part}
         if heard is not None and seen is not None:
-            stacked = fusion_on or table
-            said = (
-                judge_all(_bundle(base, recipe, heard, seen, classes), fusion_on, classes)
-                if fusion_on
-                else _held_out(heard, seen, classes)
-            )
-            fusion = _fit_fusion(said, stacked.labels, seed)
-        made = _bundle(base, recipe, heard, seen, classes)
-    record = {f"{name}_classifier": part.record for name, part in (("voice", heard), ("face", seen)) if part}
-    return replace(made, name=name, fusion=fusion, training=record)
+            said = judge_all(made, fusion_on, classes) if fusion_on else held_out(heard, seen, classes)
+            fused = fit_fusion(recipe.fusion, fusion_on or table, said, made, classes, seed=seed)
+            if fused is not None:
+                kind = str(fused.record["name"])
+                made = replace(made, fusion=FusionPart(kind, fused.model))
+                record["fusion"] = fused.record
+    return replace(made, name=name, training=record)
+
+
+def _pooled(base: Bundle, recipe: Recipe) -> Bundle:
+    """Record in the front end how the recipe has the frames of a face pooled."""
+    if base.face is None or recipe.face_pooling is None:
+        return base
+    return replace(base, face=replace(base.face, spec=replace(base.face.spec, pooling=recipe.face_pooling)))
+
+
+def learn_voice(table: Table, recipe: Recipe, *, seed: int) -> Learnt | None:
+    """Train the classifier of the voice; None where there is too little."""
+    rows, n_clips = table.voice_rows(), len(table.labels)
+    return learn(rows, recipe.voice_classifier, classifiers.FAMILIES, n_clips=n_clips, seed=seed)
+
+
+def learn_face(table: Table, spec: FaceSpec, *, seed: int) -> Learnt | None:
+    """Train the classifier that suits how the frames of a face are pooled; None where there is too little."""
+    families = {**classifiers.FAMILIES, RECURRENT: classifiers.recurrent(STEPS)}
+    rows, n_clips = table.face_rows(spec), len(table.labels)
+    return learn(rows, FACE_CLASSIFIERS[spec.pooling], families, n_clips=n_clips, seed=seed)
+
+
+def assemble(
+    base: Bundle, recipe: Recipe, heard: Learnt | None, seen: Learnt | None, classes: tuple[str, ...]
+) -> Bundle:
+    """Put voice and face into one bundle, without a fusion."""
+    return Bundle(
+        name="unnamed",
+        classes=classes,
+        voice=VoicePart(recipe.voice, heard.model) if heard else None,
+        face=replace(base.face, model=seen.model) if seen and base.face else None,
+    )
+
+
+def held_out(heard: Learnt, seen: Learnt, classes: Sequence[str]) -> Posteriors:
+    """Give what voice and face models said of clips whose speaker they did not know."""
+    said = Posteriors.nothing(len(heard.held_out), len(classes))
+    for rows, learnt in ((said.voice, heard), (said.face, seen)):
+        judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
+        rows[judged] = 0.0
+        columns = np.array([classes.index(label) for label in learnt.model.classes])
+        rows[np.ix_(judged, columns)] = learnt.held_out[judged]
+    return said
 
 
 def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posteriors:
@@ -137,7 +180,7 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
     return said
 
 
-def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe | None = None) -> Posteriors:
+def judge_held_out(table: Table, base: Bundle, *, seed: int, recipe: Recipe | None = None) -> Posteriors:
     """Judge every row by a bundle trained, from the first step on, without that row's speaker.
 
     Parameters
@@ -148,7 +191,7 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe 
         The front end.
     seed : int
         Of folds and forests.
-    voice : VoiceRecipe, optional
+    recipe : Recipe, optional
         See `fit`. What it leaves open is chosen anew each time, on the speakers trained on.
 
     Returns
@@ -161,7 +204,7 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int, voice: VoiceRecipe 
     everyone = np.arange(len(table.labels))
     for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
         rest = table.take(np.setdiff1d(everyone, held_out))
-        bundle = fit(rest, base, name="fold", seed=seed, voice=voice)
+        bundle = fit(rest, base, name="fold", seed=seed, recipe=recipe)
         part = judge_all(bundle, table.take(held_out), classes)
         for modality in ("voice", "face", "fused"):
             getattr(said, modality)[held_out] = getattr(part, modality)
@@ -176,97 +219,19 @@ def _too_little(table: Table) -> CorpusError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Learnt:
-    """Hold a modality's classifier, what models without a row's speaker said of it, and how it was found."""
-
-    estimator: Estimator
-    model: Model
-    held_out: NDArray[np.float64]
-    record: dict[str, Any]
-
-
-def check_classifier(name: str) -> None:
-    """Raise a UsageError unless it is the name of a voice classifier, or ``"auto"``."""
-    if name not in (*classifiers.NAMES, AUTO):
-        raise UsageError(f"no voice classifier {name!r}; there are {', '.join((*classifiers.NAMES, AUTO))}")
-
-
-def _learn(table: Table, rows: Rows, classifier: str, seed: int) -> _Learnt | None:
-    """Train the classifier of one modality; None where there is too little."""
-    if not len(rows.X):
-        return None
-    record: dict[str, Any] = {}
-    if classifier == AUTO:
-        classifier, compared = classifiers.choose(rows, seed=seed)
-        record["compared_uar"] = {name: round(uar, 4) for name, uar in compared.items()}
-    found = classifiers.train_and_hold_out(classifier, rows, seed=seed)
-    if found is None:
-        return None
-    estimator, said = found
-    held_out = np.full((len(table.labels), said.shape[1]), np.nan)
-    held_out[np.unique(rows.clips)] = said
-    model = Model(classifiers.to_onnx(estimator), _classes_of(estimator))
-    _check_agreement(model, estimator, rows.X, classifier)
-    return _Learnt(estimator, model, held_out, {"name": classifier, **estimator.settings, **record})
-
-
-def _bundle(
-    base: Bundle, recipe: VoiceRecipe, heard: _Learnt | None, seen: _Learnt | None, classes: tuple[str, ...]
-) -> Bundle:
-    return Bundle(
-        name="unnamed",
-        classes=classes,
-        voice=VoicePart(recipe.spec, heard.model) if heard else None,
-        face=replace(base.face, model=seen.model) if seen and base.face else None,
-    )
-
-
-def _fit_fusion(said: Posteriors, labels: Sequence[str], seed: int) -> Model | None:
-    both = np.flatnonzero(~np.isnan(said.voice).any(axis=1) & ~np.isnan(said.face).any(axis=1))
-    known = [labels[int(i)] for i in both]
-    if len(set(known)) < 2:
-        return None
-    vectors = fusion_vector(said.voice[both], said.face[both])
-    forest = RandomForestClassifier(300, min_samples_leaf=3, class_weight="balanced", random_state=seed)
-    return _to_model(forest.fit(vectors, known), vectors, "fusion")
-
-
-def _held_out(heard: _Learnt, seen: _Learnt, classes: tuple[str, ...]) -> Posteriors:
-    """Give what voice and face models said of rows whose speaker they did not know."""
-    said = Posteriors.nothing(len(heard.held_out), len(classes))
-    for rows, learnt in ((said.voice, heard), (said.face, seen)):
-        judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
-        columns = np.array([classes.index(label) for label in _classes_of(learnt.estimator)])
-        rows[judged] = 0.0
-        rows[np.ix_(judged, columns)] = learnt.held_out[judged]
-    return said
-
-
-def _to_model(estimator: Any, vectors: NDArray[np.float32], what: str) -> Model:
-    """Convert a classifier to ONNX, and see that it answers as before."""
-    from skl2onnx import to_onnx
-
-    converted = to_onnx(estimator, vectors[:1], options={id(estimator): {"zipmap": False}}, target_opset=_OPSETS)
-    # skl2onnx lists them in the order of a set, which changes: a bundle would not be the same twice.
-    opsets = sorted(converted.opset_import, key=lambda opset: opset.domain)
-    del converted.opset_import[:]
-    converted.opset_import.extend(opsets)
-    model = Model(converted.SerializeToString(deterministic=True), _classes_of(estimator))
-    _check_agreement(model, estimator, vectors, what)
-    return model
-
-
-def _check_agreement(model: Model, estimator: Any, vectors: NDArray[np.float32], what: str) -> None:
-    apart = np.abs(_run(model, vectors) - estimator.predict_proba(vectors)).max(axis=1) > _AGREEMENT
-    if apart.any():
-        raise MercliError(f"the {what} model in ONNX differs from the trained one on {apart.sum()} rows: a bug")
-
-
-def _classes_of(estimator: Any) -> tuple[str, ...]:
-    return tuple(str(label) for label in estimator.classes_)
-
-
-def _run(model: Model, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    classifier = Classifier(model.onnx, model.classes, model.classes, vectors.shape[1], "a trained model")
-    return classifier.posteriors(vectors)
+def check(
+    *, voice_classifier: str | None = None, face_pooling: str | None = None, fusion: str | None = None
+) -> None:
+    """Raise a UsageError if one of these is no name of a recipe's part, or needs what is not installed."""
+    voices = (*classifiers.NAMES, AUTO)
+    for what, name, known in (
+        ("voice classifier", voice_classifier, voices),
+        ("face pooling", face_pooling, POOLINGS),
+        ("fusion", fusion, stacking.CHOICES),
+    ):
+        if name is not None and name not in known:
+            raise UsageError(f"no {what} {name!r}; there are {', '.join(known)}")
+    if face_pooling == RECURRENT:
+        classifiers.refuse_without_torch("a recurrent network")
+    if fusion == JOINT:
+        classifiers.refuse_without_torch("a joint network")

@@ -20,7 +20,8 @@ from mercli.errors import CorpusError, UsageError
 from mercli.fusion import fusion_vector
 from mercli.judge import Judge
 from mercli.observer import Evidence
-from mercli.table import Table, VoiceRecipe, fit, judge_all, judge_held_out
+from mercli.table import Table
+from mercli.training import VoiceRecipe, fit, judge_all, judge_held_out
 from mercli.voice.spec import VoiceSpec
 
 MODALITIES = ("voice", "face", "fused")

@@ -2,17 +2,34 @@
 
 from mercli.classifiers.calibrated import Average, Calibrated, Estimator
 from mercli.classifiers.graph import Graph
+from mercli.classifiers.networks import refuse_without_torch
 from mercli.classifiers.rows import Rows, clip_means
-from mercli.classifiers.search import NAMES, choose, train, train_and_hold_out
+from mercli.classifiers.search import (
+    FAMILIES,
+    NAMES,
+    Family,
+    choose,
+    joint,
+    product,
+    recurrent,
+    train,
+    train_and_hold_out,
+)
 
 __all__ = [
+    "FAMILIES",
     "NAMES",
     "Average",
     "Calibrated",
     "Estimator",
+    "Family",
     "Rows",
     "choose",
     "clip_means",
+    "joint",
+    "product",
+    "recurrent",
+    "refuse_without_torch",
     "to_onnx",
     "train",
     "train_and_hold_out",

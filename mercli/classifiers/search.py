@@ -1,7 +1,8 @@
 """Which setting of a classifier and which classifier does best on speakers it did not hear."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,13 @@ from numpy.typing import NDArray
 from mercli import corpora
 from mercli.classifiers.calibrated import Average, Calibrated, Estimator, Scorer, fit_temperature, softmax
 from mercli.classifiers.forest import fit_forest
+from mercli.classifiers.joint import fit_joint
 from mercli.classifiers.kernel import fit_svm
 from mercli.classifiers.linear import fit_lda, fit_logistic
+from mercli.classifiers.product import fit_product
+from mercli.classifiers.recurrent import fit_recurrent
 from mercli.classifiers.rows import Rows, clip_means
+from mercli.fusion import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Family:
     grid: tuple[dict[str, float], ...]
 
 
-FAMILIES = {
+FAMILIES: dict[str, Family] = {
     "lda": Family(fit_lda, tuple({"shrinkage": s} for s in (0.8, 0.6, 0.4, 0.2, 0.1))),
     "logistic": Family(fit_logistic, tuple({"C": c} for c in (0.003, 0.01, 0.03, 0.1))),
     "svm": Family(fit_svm, tuple({"gamma": g, "C": c} for g in (0.03, 0.1, 0.3) for c in (10.0, 100.0))),
@@ -33,13 +38,28 @@ AVERAGED = ("lda", "logistic", "svm")  # forests did worst
 NAMES = (*FAMILIES, AVERAGE)
 
 
-def train(name: str, rows: Rows, *, seed: int) -> Estimator | None:
+def product(columns: Sequence[str]) -> Family:
+    """Give the products of posteriors over these classes; see `fit_product`."""
+    return Family(partial(fit_product, columns=columns), tuple({"stiffness": s} for s in (10.0, 1.0, 0.1)))
+
+
+def recurrent(steps: int) -> Family:
+    """Give the recurrent networks over sequences of this length; see `fit_recurrent`."""
+    return Family(partial(fit_recurrent, steps=steps), ({"units": 24, "epochs": 60},))
+
+
+def joint(layout: Layout) -> Family:
+    """Give the joint networks over vectors of this layout; see `fit_joint`."""
+    return Family(partial(fit_joint, layout=layout), ({"channels": 24, "epochs": 60},))
+
+
+def train(name: str | Family, rows: Rows, *, seed: int) -> Estimator | None:
     """Train a classifier, its setting and temperature found on speakers left out in turn.
 
     Parameters
     ----------
-    name : str
-        One of `NAMES`.
+    name : str or Family
+        One of `NAMES`, or a family that they do not name.
     rows : Rows
         What there is to learn from. A class with one clip is not learnt.
     seed : int
@@ -59,7 +79,9 @@ def train(name: str, rows: Rows, *, seed: int) -> Estimator | None:
     return found[0] if found else None
 
 
-def train_and_hold_out(name: str, rows: Rows, *, seed: int) -> tuple[Estimator, NDArray[np.float64]] | None:
+def train_and_hold_out(
+    name: str | Family, rows: Rows, *, seed: int
+) -> tuple[Estimator, NDArray[np.float64]] | None:
     """Train a classifier, and keep what the search's own models said of the speakers they did not hear.
 
     Parameters
@@ -84,9 +106,11 @@ def train_and_hold_out(name: str, rows: Rows, *, seed: int) -> tuple[Estimator, 
     rows = rows.learnable()
     if len(set(rows.labels.tolist())) < 2:
         return None
-    members = {
-        member: _train(FAMILIES[member], rows, seed) for member in (AVERAGED if name == AVERAGE else (name,))
-    }
+    if isinstance(name, Family):
+        families = {"": name}
+    else:
+        families = {member: FAMILIES[member] for member in (AVERAGED if name == AVERAGE else (name,))}
+    members = {member: _train(family, rows, seed) for member, family in families.items()}
     of_rows = np.mean([said for _, said in members.values()], axis=0)
     held_out = np.full((len(every_clip), of_rows.shape[1]), np.nan)
     if next(_without_a_speaker(rows, seed), None) is not None:
@@ -94,41 +118,47 @@ def train_and_hold_out(name: str, rows: Rows, *, seed: int) -> tuple[Estimator, 
         clips = np.unique(rows.clips[judged])
         held_out[np.searchsorted(every_clip, clips)] = clip_means(of_rows[judged], rows.clips[judged])
     if name != AVERAGE:
-        return members[name][0], held_out
+        ((estimator, _),) = members.values()
+        return estimator, held_out
     return Average({member: estimator for member, (estimator, _) in members.items()}), held_out
 
 
-def choose(rows: Rows, *, seed: int) -> tuple[str, dict[str, float]]:
-    """Compare the classifiers on speakers that neither their training nor their search has heard.
+def choose(rows: Rows, families: Mapping[str, Family] = FAMILIES, *, seed: int) -> tuple[str, dict[str, float]]:
+    """Compare classifiers on speakers that neither their training nor their search has heard.
 
     Parameters
     ----------
     rows : Rows
         What there is to learn from.
+    families : mapping
+        Those to compare, by name; where `AVERAGED` are among them, so is their average.
     seed : int
         Of folds and forests.
 
     Returns
     -------
     name : str
-        The best, of equals the first of `NAMES`; the average where speakers cannot be left out.
+        The best, of equals the first; the last where speakers cannot be left out.
     table : dict of str to float
         The UAR of each, over clips; empty where speakers cannot be left out.
     """
     classes = np.unique(rows.labels)
-    said = {name: np.full((len(rows.X), len(classes)), np.nan) for name in NAMES}
+    names = (*families, *([AVERAGE] if set(AVERAGED) <= set(families) else []))
+    said = {name: np.full((len(rows.X), len(classes)), np.nan) for name in names}
     for held_out in _without_a_speaker(rows, seed):
         seen, rest = held_out & rows.heard, rows.take(~held_out)
-        trained = {name: train(name, rest, seed=seed) for name in FAMILIES}
-        for name, estimator in (trained | _averaged(trained)).items():
+        trained = {name: train(family, rest, seed=seed) for name, family in families.items()}
+        if AVERAGE in names:
+            trained |= _averaged(trained)
+        for name, estimator in trained.items():
             if estimator is not None:
                 said[name][seen] = 0.0
                 columns = np.searchsorted(classes, estimator.classes_)
                 said[name][np.ix_(seen, columns)] = estimator.predict_proba(rows.X[seen])
-    if np.isnan(said[AVERAGE]).all():
-        return AVERAGE, {}
+    if np.isnan(said[names[-1]]).all():
+        return names[-1], {}
     table = {name: _uar(posteriors, rows) for name, posteriors in said.items()}
-    return max(NAMES, key=lambda name: table[name]), table
+    return max(names, key=lambda name: table[name]), table
 
 
 def divisions(rows: Rows, seed: int) -> list[NDArray[np.bool_]]:

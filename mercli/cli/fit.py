@@ -92,6 +92,22 @@ def fit(
             show_default="lda",
         ),
     ] = None,
+    face_pooling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How the frames of a face become one answer: mean, stats, or recurrent, which takes PyTorch.",
+            show_default="that of --base, stats",
+        ),
+    ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What fuses voice and face: forest, logistic, product; joint, which takes PyTorch; or auto.",
+            show_default="product",
+        ),
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -105,21 +121,25 @@ def fit(
     import shlex
     import sys
 
-    from mercli import batch, corpora, emotions
+    from mercli import batch, corpora, emotions, training
     from mercli import bundle as bundles
     from mercli.cli.progress import Display
+    from mercli.errors import UsageError
     from mercli.fitting import fit as fit_corpus
     from mercli.fitting import try_encoder
     from mercli.pipeline import make_setup, open_bundle
-    from mercli.training import BEST, check_classifier
 
-    _refuse_without_a_voice(
-        split_commas(modalities), {"--voice-set": voice_set, "--voice-classifier": voice_classifier}
-    )
-    voice_classifier = BEST if voice_classifier is None else voice_classifier
-    check_classifier(voice_classifier)
+    chosen = split_commas(modalities)
+    _refuse_without(chosen, "voice", {"--voice-set": voice_set, "--voice-classifier": voice_classifier})
+    _refuse_without(chosen, "face", {"--face-pooling": face_pooling})
+    for modality in ("voice", "face"):
+        _refuse_without(chosen, modality, {"--fusion": fusion})
+    made_by = {"voice_classifier": voice_classifier, "fusion": fusion}
+    training.check(face_pooling=face_pooling, **made_by)
     spec = _read_set(voice_set, voice_encoder)
     folder, front = open_bundle(base)
+    if face_pooling is not None and front.face is None:
+        raise UsageError(f"--face-pooling is for the face, of which bundle {front.name} has no model")
     measured_by = (spec or front.voice_spec).encoder
     kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None
     bundles.refuse_to_replace(output, kept)
@@ -140,6 +160,7 @@ def fit(
         voice=try_encoder(voice_encoder, limits, debug=debug) if voice_encoder else spec or front.voice_spec,
         encoder=voice_encoder,
     )
+    given = {name: value for name, value in made_by.items() if value is not None}
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
         fitted = fit_corpus(
             labelled,
@@ -149,7 +170,7 @@ def fit(
             jobs=jobs,
             seed=seed,
             split=sizes,
-            voice_classifier=voice_classifier,
+            recipe=training.Recipe(setup.voice or front.voice_spec, face_pooling=face_pooling, **given),
             command=shlex.join(["mercli", *sys.argv[1:]]),
             on_file=lambda evidence: display.advance(
                 evidence.duration_s, failed=evidence.voice is None and evidence.face is None
@@ -164,12 +185,12 @@ def fit(
         typer.echo(f"wrote {output}", err=True)
 
 
-def _refuse_without_a_voice(modalities: Sequence[str] | None, given: Mapping[str, str | None]) -> None:
+def _refuse_without(modalities: Sequence[str] | None, modality: str, given: Mapping[str, str | None]) -> None:
     from mercli.errors import UsageError
 
     for option, value in given.items():
-        if value is not None and modalities is not None and "voice" not in modalities:
-            raise UsageError(f"{option} is for the voice, which --modalities leaves out")
+        if value is not None and modalities is not None and modality not in modalities:
+            raise UsageError(f"{option} is for the {modality}, which --modalities leaves out")
 
 
 def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
@@ -211,7 +232,7 @@ def _show(scores: "dict[str, Scores]") -> None:
     console = Console()
     console.print("On held-out speakers, with 95 % intervals (bootstrap over speakers)")
     summary = Table(box=box.SIMPLE)
-    for heading in ("", "clips", "speakers", "accuracy", "macro-F1", "UAR"):
+    for heading in ("", "clips", "speakers", "accuracy", "macro-F1", "UAR", "ECE"):
         summary.add_column(heading, justify="left" if heading == "" else "right")
     for what, score in scores.items():
         rates = (
@@ -219,7 +240,7 @@ def _show(scores: "dict[str, Scores]") -> None:
             for rate in ("accuracy", "macro_f1", "uar")
             for low, high in [score.intervals[rate]]
         )
-        summary.add_row(what, str(score.n), str(score.n_speakers), *rates)
+        summary.add_row(what, str(score.n), str(score.n_speakers), *rates, f"{score.ece:.3f}")
     console.print(summary)
     for what, score in scores.items():
         console.print(f"{what}: confusion, rows are true, columns answered")

@@ -106,6 +106,39 @@ class VoiceTrack:
         """
         return self._features.views(self.sound())
 
+    def sequences(self, steps: int, stretch_s: float) -> NDArray[np.float32]:
+        """Give the short-term features of the clip at a few times of each stretch.
+
+        Parameters
+        ----------
+        steps : int
+            How many times.
+        stretch_s : float
+            The longest stretch, in seconds.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_stretches, steps * n_short_term_names)]
+            Time after time, each the mean over its share of the stretch; what is not there in a window, such as
+            the pitch of what is not voiced, is taken for the mean of the stretch.
+
+        Raises
+        ------
+        MissingModality, MercliError
+            As `sound` does.
+        """
+        longest = max(1, round(stretch_s / self._features.spec.hop_s))
+        rows = np.empty((0, len(self._features.short_term_names())))
+        found = []
+        for more in self._features.short_term(self.sound()):
+            rows = np.concatenate((rows, more))
+            while len(rows) >= longest:
+                found.append(_at_steps(rows[:longest], steps))
+                rows = rows[longest:]
+        if len(rows) >= steps or not found:
+            found.append(_at_steps(rows, steps))
+        return np.stack(found).astype(np.float32)
+
     def altered(self) -> NDArray[np.float32]:
         """Describe altered copies of the clip, to train on.
 
@@ -145,6 +178,16 @@ def voice_views(samples: NDArray[np.float32], spec: VoiceSpec) -> NDArray[np.flo
     with VoiceTrack(spec) as track:
         track.add(samples)
         return track.views()
+
+
+def _at_steps(rows: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    there = ~np.isnan(rows)
+    usual = np.where(there, rows, 0.0).sum(axis=0) / np.maximum(1, there.sum(axis=0))
+    whole = np.where(there, rows, usual)
+    ends = np.linspace(0, len(rows), steps + 1)
+    starts = np.minimum(ends[:-1].astype(int), len(rows) - 1)
+    stops = np.maximum(np.ceil(ends[1:]).astype(int), starts + 1)
+    return np.concatenate([whole[a:b].mean(axis=0) for a, b in zip(starts, stops, strict=True)])
 
 
 def _loudest_db(blocks: Iterable[NDArray[np.float32]], window: int, level: Level) -> float:

@@ -120,25 +120,24 @@ def uniform(count: int, low: float, high: float) -> Tensor:
 def augment(images: Tensor) -> Tensor:
     """Disturb grey pixels [n, 48, 48] as boxes, lenses, codecs and hands do; float32 [n, 1, 48, 48]."""
     pixels = move(images.unsqueeze(1).float())
-    gamma = uniform(len(pixels), -0.45, 0.45).exp().view(-1, 1, 1, 1)
+    gamma = uniform(len(pixels), -0.35, 0.35).exp().view(-1, 1, 1, 1)
     pixels = (pixels / 255).clamp(0, 1).pow(gamma) * 255
     lose_resolution(pixels, share=0.15)
-    lose_resolution(pixels, share=0.15)
-    blur(pixels, share=0.15)
-    add_noise(pixels, share=0.2)
-    occlude(pixels, share=0.3)
+    blur(pixels, share=0.1)
+    add_noise(pixels, share=0.1)
+    occlude(pixels, share=0.2)
     return pixels
 
 
 def move(pixels: Tensor) -> Tensor:
     """Flip, turn, scale and shift each image by its own draw."""
     count = len(pixels)
-    angle = uniform(count, -12, 12).deg2rad()
+    angle = uniform(count, -10, 10).deg2rad()
     # The grid maps output to input, so a factor above one shrinks the face.
-    scale_y = uniform(count, 0.85, 1.15)
+    scale_y = uniform(count, 0.88, 1.12)
     scale_x = scale_y * uniform(count, 0.95, 1.05)
     mirror = torch.randint(0, 2, (count,)) * 2.0 - 1
-    shift = uniform(2 * count, -0.12, 0.12).view(count, 2)  # half an image is 1.0
+    shift = uniform(2 * count, -0.1, 0.1).view(count, 2)  # half an image is 1.0
     row_x = torch.stack([scale_x * angle.cos() * mirror, -scale_y * angle.sin(), shift[:, 0]], dim=1)
     row_y = torch.stack([scale_x * angle.sin() * mirror, scale_y * angle.cos(), shift[:, 1]], dim=1)
     grid = F.affine_grid(torch.stack([row_x, row_y], dim=1), list(pixels.shape), align_corners=False)
@@ -187,7 +186,7 @@ def occlude(pixels: Tensor, *, share: float) -> None:
     place = torch.arange(SIDE_PX).view(1, -1)
 
     def span() -> Tensor:
-        length = uniform(len(rows), 0.15, 0.45) * SIDE_PX
+        length = uniform(len(rows), 0.15, 0.4) * SIDE_PX
         start = torch.rand(len(rows)) * (SIDE_PX - length)
         return (place >= start[:, None]) & (place < (start + length)[:, None])
 

@@ -26,7 +26,9 @@ VGG19_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
 # Added to a crop's variance in grey levels squared, so that a flat crop stays flat, not noise at full scale.
 VARIANCE_FLOOR = 4.0
-DROPOUT = {COMPACT: 0.25, VGG19: 0.5}
+DROPOUT = {COMPACT: 0.2, VGG19: 0.5}
+
+AXES = 32  # of the embedding that leaves the network: a clip's classifier learns from a few hundred clips
 
 OPSET = 18
 TOLERANCE = 1e-4
@@ -128,16 +130,47 @@ class FaceNetwork(nn.Module):
 
 
 class DeployedFaceNetwork(nn.Module):
-    """Answer by the posteriors of both heads, averaged, and the embedding."""
+    """Answer by a mean of both heads' posteriors, and by the embedding on its main axes over training faces.
 
-    def __init__(self, network: FaceNetwork) -> None:
+    Parameters
+    ----------
+    network : FaceNetwork
+        The trained one.
+    crowd_share : float
+        Of the posteriors that comes from the crowd's head.
+    axes : EmbeddingAxes, optional
+        Without them the embedding is as the network has it.
+    """
+
+    def __init__(self, network: FaceNetwork, crowd_share: float = 0.5, axes: EmbeddingAxes | None = None) -> None:
         super().__init__()
         self.network = network
+        self.crowd_share = crowd_share
+        self.axes = axes or nn.Identity()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return posteriors and embedding."""
+        """Return posteriors [n, 7] and embedding."""
         own, crowd, embedding = self.network(pixels)
-        return (torch.softmax(own, dim=1) + torch.softmax(crowd, dim=1)) / 2, embedding
+        mixed = torch.softmax(own, dim=1).lerp(torch.softmax(crowd, dim=1), self.crowd_share)
+        return mixed, self.axes(embedding)
+
+
+class EmbeddingAxes(nn.Module):
+    """Project an embedding onto its principal axes, each of deviation one over the faces they were found on."""
+
+    def __init__(self, embeddings: Tensor) -> None:
+        super().__init__()
+        mean = embeddings.mean(dim=0)
+        _, deviations, axes = torch.linalg.svd(embeddings - mean, full_matrices=False)
+        scale = deviations[:AXES] / len(embeddings) ** 0.5
+        # The sign of an axis is the solver's whim: its largest entry shall be positive.
+        largest = axes[:AXES].gather(1, axes[:AXES].abs().argmax(dim=1, keepdim=True))
+        self.register_buffer("mean", mean)
+        self.register_buffer("axes", (axes[:AXES] * largest.sign() / scale[:, None]).T.contiguous())
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Return the coordinates [n, 32]."""
+        return (embedding - self.mean) @ self.axes
 
 
 def standardise(pixels: Tensor) -> Tensor:
@@ -152,9 +185,9 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def export_onnx(network: FaceNetwork, path: Path) -> None:
-    """Write the network as one ONNX file, moved into place only after it agrees with PyTorch."""
-    deployed = DeployedFaceNetwork(network).eval()
+def export_onnx(deployed: DeployedFaceNetwork, path: Path) -> None:
+    """Write a network as one ONNX file, moved into place only after it agrees with PyTorch."""
+    deployed = deployed.eval()
     partial = path.with_suffix(".partial.onnx")
     torch.onnx.export(
         deployed,

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from face_data import CLASSES, NO_MAJORITY, FaceSplit, through_small
-from face_network import DeployedFaceNetwork, FaceNetwork
+from face_network import FaceNetwork
+
+CROWD_SHARES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,37 @@ class Scores:
 
 
 @torch.no_grad()
-def predict(network: FaceNetwork, images: Tensor, *, side_px: int | None = None) -> np.ndarray:
-    """Return the class of each image in float32, shrunk to `side_px` and enlarged again where given."""
-    deployed = DeployedFaceNetwork(network).eval()
+def look(network: FaceNetwork, images: Tensor, *, side_px: int | None = None) -> list[Tensor]:
+    """Return posteriors of both heads and embeddings of images, shrunk to `side_px` and enlarged where given."""
+    network.eval()
     answers = []
     for part in images.split(256):
         pixels = part.unsqueeze(1).float()
         if side_px is not None:
             pixels = through_small(pixels, side_px)
-        answers.append(deployed(pixels)[0].argmax(dim=1))
-    return torch.cat(answers).cpu().numpy()
+        own, crowd, embedding = network(pixels)
+        answers.append((torch.softmax(own, dim=1), torch.softmax(crowd, dim=1), embedding))
+    return [torch.cat(parts) for parts in zip(*answers, strict=True)]
 
 
-def evaluate(network: FaceNetwork, split: FaceSplit, *, side_px: int | None = None) -> Scores:
+def choose_crowd_share(network: FaceNetwork, split: FaceSplit) -> float:
+    """Return the share of the crowd's head with which a network does best on a split that did not train it."""
+    own, crowd, _ = look(network, split.images)
+    scored = {share: score(own.lerp(crowd, share), split) for share in CROWD_SHARES}
+    return max(CROWD_SHARES, key=lambda share: scored[share].choice)
+
+
+def evaluate(
+    network: FaceNetwork, split: FaceSplit, *, crowd_share: float = 0.5, side_px: int | None = None
+) -> Scores:
     """Score a network against own labels and against the crowd's majority."""
-    predicted = predict(network, split.images, side_px=side_px)
+    own, crowd, _ = look(network, split.images, side_px=side_px)
+    return score(own.lerp(crowd, crowd_share), split)
+
+
+def score(posteriors: Tensor, split: FaceSplit) -> Scores:
+    """Score posteriors [n, 7] of a split's images."""
+    predicted = posteriors.argmax(dim=1).cpu().numpy()
     confusion = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
     np.add.at(confusion, (split.labels.cpu().numpy(), predicted), 1)
     hits = confusion.diagonal()
