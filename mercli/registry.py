@@ -143,10 +143,11 @@ def pull(name: str, url: str | None = None) -> Path:
     import pooch
 
     network = find(name)
+    address = network.url if url is None else url
     pooch.get_logger().setLevel("ERROR")  # the sentences raised say it
     try:
         pooch.retrieve(
-            url or network.url,
+            address,
             f"sha256:{network.sha256}",
             fname=network.file,
             path=cache_folder(),
@@ -158,8 +159,7 @@ def pull(name: str, url: str | None = None) -> Path:
         ) from error
     except ValueError as error:
         raise MercliError(
-            f"{url or network.url} gave another file than {name}: its SHA-256 is not {network.sha256[:12]}…; "
-            "nothing was kept"
+            f"{address} gave another file than {name}: its SHA-256 is not {network.sha256[:12]}…; nothing was kept"
         ) from error
     return place(network)
 
@@ -180,7 +180,7 @@ class _Download:
             try:
                 pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT_S)(url, body, None)
             except (requests.RequestException, ValueError) as error:
-                raise MercliError(f"cannot download {url}: {_reason(error)}; --url takes a mirror") from error
+                raise MercliError(f"cannot download {url!r}: {_reason(error)}; --url takes a mirror") from error
         body.check()
         Path(output_file).chmod(0o644)  # several users may share a cache
 
