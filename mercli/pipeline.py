@@ -12,7 +12,7 @@ from mercli import bundle as bundles
 from mercli import encoders
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, MediaError, UsageError, sentence
-from mercli.face.detect import HAAR, open_detector
+from mercli.face.detect import HAAR, locate, open_detector
 from mercli.judge import Judge, Result
 from mercli.limits import Limits
 from mercli.observer import Evidence, Observer
@@ -48,6 +48,8 @@ class Setup:
         The file of the speech network that measures it, where one does.
     altered, sequences : bool
         Whether to measure altered copies of the sound, and the sequences of a joint network, to train on.
+    all_faces : bool
+        Whether to judge every face, each by itself, beside the main one.
     """
 
     bundle: str
@@ -60,6 +62,7 @@ class Setup:
     encoder: str | None = None
     altered: bool = False
     sequences: bool = False
+    all_faces: bool = False
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -115,7 +118,7 @@ def make_setup(
     modalities : sequence of str or None
         The modalities asked for; None for all the bundle has.
     detector : str
-        ``"haar"`` or the path of a YuNet file.
+        ``"haar"``, ``"yunet"`` or the path of a YuNet file.
     limits : Limits, optional
         What a file may cost; without it the default limits.
     debug : bool
@@ -147,8 +150,8 @@ def make_setup(
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
     if "face" in wanted:
         open_detector(detector)
-    if "face" in wanted and detector != HAAR:
-        detector = str(Path(detector).resolve())
+    if "face" in wanted and (found := locate(detector)):
+        detector = str(found.resolve())
     modalities = tuple(name for name in MODALITIES if name in wanted)
     network = _find_encoder(folder, bundle, modalities, voice, encoder)
     return Setup(
@@ -240,6 +243,7 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         voice=open_features(bundle, setup) if "voice" in setup.modalities else None,
         altered=setup.altered,
         sequences=setup.sequences,
+        all_faces=setup.all_faces,
     )
     return observer, Judge(bundle)
 
