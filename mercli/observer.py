@@ -1,7 +1,7 @@
 """What can be measured in one file: the only path from a file to features, for training and prediction alike."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -43,6 +43,8 @@ class Evidence:
     voice_altered : np.ndarray [shape=(n, n_features)] or None
         Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
         They are measured for `fit` only.
+    other_faces : tuple of FaceFrames
+        The frames of the faces that are not the main one, where they are asked for.
     """
 
     voice: NDArray[np.float32] | None = None
@@ -53,6 +55,7 @@ class Evidence:
     missing: tuple[str, ...] = ()
     damage: str | None = None
     voice_altered: NDArray[np.float32] | None = None
+    other_faces: tuple[FaceFrames, ...] = ()
 
 
 class Observer:
@@ -115,6 +118,20 @@ class Observer:
         MediaError
             If it cannot be opened as media, is too long, or there is no room for its sound.
         """
+        with self.observing(path) as (evidence, _):
+            return evidence
+
+    @contextlib.contextmanager
+    def observing(self, path: Path) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
+        """Measure one file as `observe` does, and keep its sound for as long as this is open.
+
+        Yields
+        ------
+        evidence : Evidence
+            What was measured, and what is missing.
+        voice : VoiceTrack or None
+            The sound, to be measured again in parts; None where it is not looked at.
+        """
         face = self._follow_face()
         with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
             with Clip(
@@ -133,7 +150,7 @@ class Observer:
             evidence = _describe(clip, voice, face)
             if self._altered and voice and evidence.voice is not None:
                 evidence = replace(evidence, voice_altered=voice.altered())
-            return evidence
+            yield evidence, voice
 
     def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:

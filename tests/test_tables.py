@@ -60,7 +60,7 @@ def typed(cells: dict[str, str]) -> dict[str, object]:
 
 def test_the_columns_and_their_order_are_those_promised() -> None:
     assert list(SCHEMA) == [
-        *("file", "status", "emotion", "confidence"),
+        *("file", "status", "emotion", "confidence", "decided_by", "face"),
         *("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral"),
         "voice_emotion",
         *(f"voice_p_{name}" for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")),
