@@ -35,7 +35,7 @@ class Evidence:
     duration_s : float or None
         How long the file is.
     n_frames, n_face_frames : int or None
-        Frames looked at, and those with a face; None where no picture was looked at.
+        Frames looked at, and those with the main face; None where no picture was looked at.
     missing : tuple of str
         For each modality that was wanted and is not there, what is missing.
     damage : str or None
@@ -44,7 +44,7 @@ class Evidence:
         Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
         They are measured for `fit` only.
     other_faces : tuple of FaceFrames
-        The frames of the faces that are not the main one, where they are asked for.
+        The frames of the faces that are not the main one, where they are asked for; the more prominent first.
     """
 
     voice: NDArray[np.float32] | None = None
@@ -75,6 +75,8 @@ class Observer:
         How to measure the voice; without it as the bundle says, which is not enough where it needs an encoder.
     altered : bool
         Whether to measure altered copies of the sound as well, to train on.
+    all_faces : bool
+        Whether to keep the other faces of a clip besides the main one.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Observer:
         max_pixels: int | None = None,
         voice: FeatureSet | None = None,
         altered: bool = False,
+        all_faces: bool = False,
     ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
@@ -97,6 +100,7 @@ class Observer:
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
         self._altered = altered
+        self._all_faces = all_faces
         self._max_duration_s = max_duration_s
         self._max_pixels = max_pixels
 
@@ -154,7 +158,7 @@ class Observer:
 
     def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:
-            return FaceTrack(self._detector, self._network, self._face)
+            return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces)
         return None
 
 
@@ -163,14 +167,17 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
     no_picture = clip.refusal if clip.has_picture else "the file has no picture"
     missing: list[str] = []
     seen = face if no_picture is None else None
+    heard = _measure(voice.views if voice else None, no_sound, missing)
+    faces = _measure(face.faces if face else None, no_picture, missing) or []
     return Evidence(
-        voice=_measure(voice.views if voice else None, no_sound, missing),
-        face=_measure(face.frames if face else None, no_picture, missing),
+        voice=heard,
+        face=faces[0] if faces else None,
         duration_s=clip.duration_s,
         n_frames=seen.n_frames if seen else None,
-        n_face_frames=seen.n_face_frames if seen else None,
+        n_face_frames=sum(map(len, faces[:1])) if seen else None,
         missing=tuple(missing),
         damage=clip.damage,
+        other_faces=tuple(faces[1:]),
     )
 
 

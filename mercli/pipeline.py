@@ -12,7 +12,7 @@ from mercli import bundle as bundles
 from mercli import encoders
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, MediaError, UsageError, sentence
-from mercli.face.detect import HAAR, open_detector
+from mercli.face.detect import HAAR, locate, open_detector
 from mercli.judge import Judge, Result
 from mercli.limits import Limits
 from mercli.moments import moments
@@ -123,7 +123,7 @@ def make_setup(
     modalities : sequence of str or None
         The modalities asked for; None for all the bundle has.
     detector : str
-        ``"haar"`` or the path of a YuNet file.
+        ``"haar"``, ``"yunet"`` or the path of a YuNet file.
     limits : Limits, optional
         What a file may cost; without it the default limits.
     debug : bool
@@ -162,8 +162,8 @@ def make_setup(
         raise UsageError("--faces all is for the face, which is not looked at here")
     if "face" in wanted:
         open_detector(detector)
-    if "face" in wanted and detector != HAAR:
-        detector = str(Path(detector).resolve())
+    if "face" in wanted and (found := locate(detector)):
+        detector = str(found.resolve())
     modalities = tuple(name for name in MODALITIES if name in wanted)
     network = _find_encoder(folder, bundle, modalities, voice, encoder)
     return Setup(
@@ -267,6 +267,7 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         max_pixels=limits.max_pixels,
         voice=open_features(bundle, setup) if "voice" in setup.modalities else None,
         altered=setup.altered,
+        all_faces=setup.all_faces,
     )
     return observer, Judge(bundle)
 

@@ -21,7 +21,7 @@ class FaceFrames:
     embeddings : np.ndarray of float32 [shape=(n, n_dims)]
         How it looks to the frame network; no columns where the network gives none.
     track : int
-        Which of the faces of the clip it is.
+        Which of the faces of the clip it is: they are counted from 0 in the order in which they appeared.
     """
 
     times_s: NDArray[np.float64]
