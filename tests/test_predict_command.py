@@ -20,7 +20,7 @@ from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.errors import UsageError
 from mercli.pipeline import open_bundle
-from mercli.sample import write_video
+from mercli.sample import draw_portrait, write_video
 from mercli.tables import columns, timeline_columns
 
 SCHEMA, SECONDS = columns(FER2013), timeline_columns(FER2013)
@@ -251,6 +251,25 @@ def test_where_there_is_one_face_a_row_a_face_is_a_row_a_file(
 ) -> None:
     ran = predict(videos, "--faces", "all", "-j", jobs)
     assert (ran.code, ran.out) == (said.code, said.out)
+
+
+def test_every_face_has_a_row_and_the_main_speaker_s_is_as_without_the_others(
+    predict: Predict, speak: Any, tmp_path: Path
+) -> None:
+    near, far = (draw_portrait(240, 240, head_px=head_px, centre_px=(120, 120)) for head_px in (150, 110))
+    write_video(tmp_path / "two.mp4", [np.hstack((near, far))] * 30, samples=speak(1.2))
+    (alone,) = predict(tmp_path / "two.mp4", "--timeline", tmp_path / "main.csv").rows
+    ran = predict(tmp_path / "two.mp4", "--faces", "all", "--timeline", tmp_path / "all.csv")
+    main, other = ran.rows
+    assert main == alone
+    assert (main["file"], main["status"]) == (other["file"], other["status"]) == ("two.mp4", "ok")
+    assert main["face"] != other["face"] != ""
+    assert (other["decided_by"], other["voice_emotion"], other["error"]) == ("face", "", "")
+    assert numbers(other, "p_") == numbers(other, "face_p_")
+    assert is_empty(other, "voice_p_")
+    assert other["n_face_frames"] == other["n_frames"] == main["n_frames"]
+    assert "1 file: 1 ok" in ran.err
+    assert (tmp_path / "all.csv").read_bytes() == (tmp_path / "main.csv").read_bytes()
 
 
 # The timeline
