@@ -1,7 +1,7 @@
 """What can be measured in one file: the only path from a file to features, for training and prediction alike."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -131,6 +131,20 @@ class Observer:
         MediaError
             If it cannot be opened as media, is too long, or there is no room for its sound.
         """
+        with self.observing(path) as (evidence, _):
+            return evidence
+
+    @contextlib.contextmanager
+    def observing(self, path: Path) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
+        """Measure one file as `observe` does, and keep its sound for as long as this is open.
+
+        Yields
+        ------
+        evidence : Evidence
+            What was measured, and what is missing.
+        voice : VoiceTrack or None
+            The sound, to be measured again in parts; None where it is not looked at.
+        """
         face = self._follow_face()
         with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
             with Clip(
@@ -153,7 +167,7 @@ class Observer:
                     voice_sequences=voice.sequences(STEPS, STRETCH_S) if self._sequences else None,
                     voice_altered=voice.altered() if self._altered else None,
                 )
-            return evidence
+            yield evidence, voice
 
     def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mercli_kernels
@@ -15,6 +15,7 @@ from mercli.errors import BundleError, MediaError, UsageError, sentence
 from mercli.face.detect import HAAR, locate, open_detector
 from mercli.judge import Judge, Result
 from mercli.limits import Limits
+from mercli.moments import moments
 from mercli.observer import Evidence, Observer
 from mercli.soundness import check_sound
 from mercli.voice.encoder import Encoder
@@ -50,6 +51,8 @@ class Setup:
         Whether to measure altered copies of the sound, and the sequences of a joint network, to train on.
     all_faces : bool
         Whether to judge every face, each by itself, beside the main one.
+    timeline : bool
+        Whether to judge every second too.
     """
 
     bundle: str
@@ -63,6 +66,7 @@ class Setup:
     altered: bool = False
     sequences: bool = False
     all_faces: bool = False
+    timeline: bool = False
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -106,6 +110,8 @@ def make_setup(
     debug: bool = False,
     voice: VoiceSpec | None = None,
     encoder: Path | None = None,
+    all_faces: bool = False,
+    timeline: bool = False,
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -127,6 +133,10 @@ def make_setup(
         How to measure the voice, where that is not how the bundle does.
     encoder : Path, optional
         The file of the speech network that measures it. Without it the one in the bundle's folder is taken.
+    all_faces : bool
+        Whether to judge every face, each by itself, beside the main one.
+    timeline : bool
+        Whether to judge every second too.
 
     Returns
     -------
@@ -137,7 +147,8 @@ def make_setup(
     ------
     UsageError
         If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
-        needed is not there or is another one, or one is given that nothing needs.
+        needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
+        none is looked at.
     """
     known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
     wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
@@ -148,6 +159,8 @@ def make_setup(
             raise UsageError(f"bundle {bundle.name} has no {name} model; it knows {', '.join(bundle.modalities)}")
     if not wanted:
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
+    if all_faces and "face" not in wanted:
+        raise UsageError("--faces all is for the face, which is not looked at here")
     if "face" in wanted:
         open_detector(detector)
     if "face" in wanted and (found := locate(detector)):
@@ -155,7 +168,16 @@ def make_setup(
     modalities = tuple(name for name in MODALITIES if name in wanted)
     network = _find_encoder(folder, bundle, modalities, voice, encoder)
     return Setup(
-        str(folder.resolve()), bundle.digest, modalities, detector, limits or Limits(), debug, voice, network
+        str(folder.resolve()),
+        bundle.digest,
+        modalities,
+        detector,
+        limits or Limits(),
+        debug,
+        voice,
+        network,
+        all_faces=all_faces,
+        timeline=timeline,
     )
 
 
@@ -220,7 +242,11 @@ def predict_file(path: Path, setup: Setup) -> Result:
     """Give the result of one file in a worker; see `observe_file`."""
     observer, judge = _worker(setup)
     try:
-        return judge.judge(observer.observe(path))
+        with observer.observing(path) as (evidence, voice):
+            result = judge.judge(evidence)
+            return (
+                replace(result, timeline=judge.over_time(moments(evidence, voice))) if setup.timeline else result
+            )
     except Exception as error:
         # What is wrong with a file stays wrong with it; anything else may be gone the next time.
         passing = not isinstance(error, MediaError)
