@@ -19,6 +19,7 @@ def write_card(
     protocol: str,
     scores: Mapping[str, Scores],
     command: str,
+    more: str = "",
 ) -> str:
     """Write a model card in Markdown.
 
@@ -32,6 +33,8 @@ def write_card(
         How the numbers were got, one sentence or more.
     scores : dict of str to Scores
         By what was scored, in the order to show.
+    more : str
+        What else is to be said of the scores, Markdown.
     command : str
         The command that trains the bundle and prints the numbers.
 
@@ -49,6 +52,7 @@ def write_card(
         f"## How it does on speakers it never saw\n\n{protocol.strip()}\n",
         score_table(scores),
         *(f"### {what}: confusion\n\n{confusion_table(score)}" for what, score in scores.items()),
+        *([more] if more else []),
         f"## How it was made\n\n```\n{command}\n```\n",
     ]
     return "\n".join(parts)

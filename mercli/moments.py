@@ -1,7 +1,7 @@
 """A clip second by second: what was measured in each, and around it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mercli.errors import MissingModality
 from mercli.face.frames import FaceFrames
+from mercli.face.pooling import STEPS
 from mercli.observer import Evidence
 from mercli.voice.track import VoiceTrack
 
@@ -58,7 +59,12 @@ def moments(evidence: Evidence, voice: VoiceTrack | None) -> Iterator[Moment]:
             end_s,
             Evidence(
                 # A clip that is silent as a whole is silent in every part, however that is cut into windows.
-                voice=None if voice is None or evidence.voice is None else _hear(voice, start_s, end_s),
+                voice=_hear(voice.views_around, start_s, end_s, CONTEXT_S)
+                if voice is not None and evidence.voice is not None
+                else None,
+                voice_sequences=_hear(voice.sequences_around, start_s, end_s, CONTEXT_S, STEPS)
+                if voice is not None and evidence.voice_sequences is not None
+                else None,
                 face=None
                 if evidence.face is None
                 else _see(evidence.face, start_s, end_s, is_last=start_s == n - 1),
@@ -66,9 +72,9 @@ def moments(evidence: Evidence, voice: VoiceTrack | None) -> Iterator[Moment]:
         )
 
 
-def _hear(voice: VoiceTrack, start_s: float, end_s: float) -> NDArray[np.float32] | None:
+def _hear(measure: Callable[..., NDArray[np.float32]], *args: float) -> NDArray[np.float32] | None:
     try:
-        return voice.views_around(start_s, end_s, CONTEXT_S)
+        return measure(*args)
     except MissingModality:
         return None
 

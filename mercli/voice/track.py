@@ -1,6 +1,7 @@
 """The voice of one clip, gathered piece by piece and measured when its sound is whole."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -121,11 +122,16 @@ class VoiceTrack:
         MissingModality, MercliError
             As `sound` does, of the part.
         """
+        with self._around(start_s, end_s, context_s) as heard:
+            return self._features.views(heard)
+
+    @contextlib.contextmanager
+    def _around(self, start_s: float, end_s: float, context_s: float) -> Iterator[Spool]:
         start, stop, context = (round(time_s * SAMPLE_RATE_HZ) for time_s in (start_s, end_s, context_s))
         with self._sound.part(start, stop) as part:
             self._check(part)
         with self._sound.part(max(0, start - context), stop + context) as heard:
-            return self._features.views(heard)
+            yield heard
 
     def sequences(self, steps: int, stretch_s: float) -> NDArray[np.float32]:
         """Give the short-term features of the clip at a few times of each stretch.
@@ -148,10 +154,18 @@ class VoiceTrack:
         MissingModality, MercliError
             As `sound` does.
         """
+        return self._sequences(self.sound(), steps, stretch_s)
+
+    def sequences_around(self, start_s: float, end_s: float, context_s: float, steps: int) -> NDArray[np.float32]:
+        """Give the short-term features of a part of the clip at a few times; see `views_around`, `sequences`."""
+        with self._around(start_s, end_s, context_s) as heard:
+            return self._sequences(heard, steps, end_s - start_s + 2 * context_s)
+
+    def _sequences(self, sound: Spool, steps: int, stretch_s: float) -> NDArray[np.float32]:
         longest = max(1, round(stretch_s / self._features.spec.hop_s))
         rows = np.empty((0, len(self._features.short_term_names())))
         found = []
-        for more in self._features.short_term(self.sound()):
+        for more in self._features.short_term(sound):
             rows = np.concatenate((rows, more))
             while len(rows) >= longest:
                 found.append(_at_steps(rows[:longest], steps))
