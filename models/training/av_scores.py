@@ -1,15 +1,15 @@
-"""How well face, voice and their fusion do on the Javanese clips, each actor judged by models of the others.
+r"""How well face, voice and their fusion do on the Javanese clips, each actor judged by models of the others.
 
-    python models/training/av_scores.py --network runs/face/network.onnx \\
+    python models/training/av_scores.py --network runs/face/network.onnx \
         --ravdess-speech DIR --ravdess-faces DIR --javanese DIR --javanese-speech DIR
 
-For every actor everything is trained anew without that actor, from the first step on: the voice on both corpora, the
-face for each pooling, each fusion on posteriors of models that did not know the speaker. "as chosen" takes for every
-actor the pooling and the fusion that did best among the others.
+For every actor everything is trained anew without that actor, from the first step on: the voice on both corpora,
+the face for each pooling, each fusion on posteriors of models that did not know the speaker. "as chosen" takes for
+every actor the pooling and the fusion that did best among the others.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -81,7 +81,8 @@ def _answers(
     """Give what each way says of the clips tested, and its UAR inside the training."""
     recipe = training.Recipe(front.voice_spec)
     heard = training.learn_voice(rest, recipe, seed=seed)
-    assert heard is not None and front.face is not None
+    assert heard is not None
+    assert front.face is not None
     for pooling in POOLINGS:
         pooled = replace(front, face=replace(front.face, spec=replace(front.face.spec, pooling=pooling)))
         assert pooled.face is not None
@@ -104,11 +105,8 @@ def _answers(
             yield name, training.judge_all(bundle, tested, CLASSES).fused, _uar(fused, rest)
             if kind == JOINT:
                 for lost in ("voice", "face"):
-                    yield (
-                        f"{name} without {lost}",
-                        training.judge_all(bundle, _without(tested, lost), CLASSES).fused,
-                        None,
-                    )
+                    left = training.judge_all(bundle, _without(tested, lost), CLASSES)
+                    yield f"{name} without {lost}", left.fused, None
 
 
 def _without(table: Table, modality: str) -> Table:
@@ -118,10 +116,9 @@ def _without(table: Table, modality: str) -> Table:
 
 def _uar(learnt: Learnt, table: Table) -> float:
     """Give the UAR of held-out answers on the clips that have a face, of the corpus that is tested."""
-    judged = ~np.isnan(learnt.held_out).any(axis=1)
-    judged &= [
-        who.startswith(CLIPS) and c.face is not None for who, c in zip(table.speakers, table.evidence, strict=True)
-    ]
+    whose = zip(table.speakers, table.evidence, strict=True)
+    alike = np.array([who.startswith(CLIPS) and clip.face is not None for who, clip in whose])
+    judged = alike & ~np.isnan(learnt.held_out).any(axis=1)
     answers = np.array(learnt.model.classes)[learnt.held_out[judged].argmax(axis=1)]
     truth = np.array(table.labels)[judged]
     return float(np.mean([(answers[truth == label] == label).mean() for label in np.unique(truth)]))
@@ -130,17 +127,10 @@ def _uar(learnt: Learnt, table: Table) -> float:
 def _choose(answers: Answers, tested: NDArray[np.int_], n: int) -> None:
     """Answer by what did best inside the training that was just done."""
     last = {name: uars[-1] for name, uars in answers.inside.items()}
-    for what, names in (
-        ("face", [m for m in last if m.startswith("face")]),
-        ("fusion", [m for m in last if not m.startswith("face")]),
-    ):
+    faces = [name for name in last if name.startswith("face")]
+    for what, names in (("face", faces), ("fusion", [name for name in last if name not in faces])):
         best = max(names, key=lambda name: last[name])
         answers.put(f"{what}, as chosen", tested, answers.said[best][tested], n)
-
-
-def best_inside(answers: Answers, names: Sequence[str]) -> str:
-    """Name the way that did best inside the trainings, on average over the actors left out."""
-    return max(names, key=lambda name: float(np.mean(answers.inside[name])))
 
 
 def score_each(answers: Answers, table: Table) -> dict[str, Scores]:

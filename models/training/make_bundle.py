@@ -51,7 +51,8 @@ BY_ACTOR = """\
 ### Each way of pooling faces and of fusing, actor by actor
 
 The Javanese clips, every actor judged by models that were trained, from the first step on, without that actor. "As
-chosen" takes for each actor the pooling and the fusion that did best inside the training, on speakers left out there.
+chosen" takes for each actor the pooling and the fusion that did best inside the training, on its own speakers left
+out in turn.
 The joint network takes sequences; its rows without a modality are the same network with that one taken away.
 
 {table}
