@@ -68,7 +68,9 @@ corpus' own sentences are in training, spoken by others: on other sentences, lan
 as the row "voice, RAVDESS to Javanese" shows, whose model was trained on RAVDESS alone.
 """
 COMMAND = """\
-python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/face
+python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/first
+python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/face --epochs 70 \\
+    --start models/training/runs/first/best.pt
 python models/training/make_bundle.py --network models/training/runs/face/network.onnx \\
     --ravdess-speech ravdess-speech --ravdess-faces ravdess-crops --javanese javanese-video \\
     --javanese-speech javanese-speech"""
