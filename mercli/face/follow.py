@@ -73,6 +73,17 @@ class FollowedFace:
         self.seen = True
         self._remember(small)
 
+    def is_back(self, small: NDArray[np.uint8], box: Box) -> bool:
+        """Tell whether a face found where this one was lost looks like it."""
+        if self._look is None or not is_of_one_face(self.box, box):
+            return False
+        left, top = max(0, int(box.x)), max(0, int(box.y))
+        there = small[top : int(box.y + box.height), left : int(box.x + box.width)]
+        if not there.size:
+            return False
+        look = cv2.resize(np.ascontiguousarray(there), self._look.shape[::-1], interpolation=cv2.INTER_AREA)
+        return bool(cv2.matchTemplate(look, self._look, cv2.TM_CCOEFF_NORMED)[0, 0] >= _MATCH)
+
     def _match(self, small: NDArray[np.uint8]) -> Box | None:
         """Find the look of the face near where it was, by normalised correlation."""
         if self._look is None:

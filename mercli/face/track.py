@@ -116,6 +116,7 @@ class FaceTrack:
         self.n_frames += 1
         for sight in self._tracker.follow(luma):
             face = self._faces.setdefault(sight.track, _Face(sight.track))
+            face.ended = False  # one that was lost may come back
             face.add(sight, time_s, prominence(sight.box, luma.shape))
             cut = crop(luma, sight.box, margin=self._margin, size_px=self._input_px, roll_deg=sight.roll_deg)
             self._waiting.append((face, cut))

@@ -12,6 +12,7 @@ from mercli.face.follow import SMOOTHING, FollowedFace, is_of_one_face
 
 DETECTION_PX = 320  # the longer side of the picture that a detector sees
 STRIDE = 6  # frames from one detection to the next while faces are followed
+MOST_LOST = 12  # faces that may come back: the last ones
 MOST = 6  # faces that are followed at once: the largest
 
 
@@ -53,11 +54,12 @@ class Tracker:
         self._faces: list[FollowedFace] = []
         self._since_detection = 0
         self._tracks = 0
+        self._lost: list[FollowedFace] = []
         self.detections = 0
 
     @property
     def tracks(self) -> frozenset[int]:
-        """Give the faces that are followed, in sight or not: what is not among them is lost for good."""
+        """Give the faces that are followed, in sight or not."""
         return frozenset(face.track for face in self._faces)
 
     def follow(self, luma: NDArray[np.uint8]) -> list[Sight]:
@@ -84,6 +86,7 @@ class Tracker:
         self._since_detection += 1
         if self._is_detection_due(in_sight):
             self._detect(small)
+        self._lost = [*self._lost, *(face for face in self._faces if face.is_lost)][-MOST_LOST:]
         self._faces = [face for face in self._faces if not face.is_lost]
         return [Sight(face.track, face.box.scaled(1 / factor), face.roll_deg) for face in self._faces if face.seen]
 
@@ -106,8 +109,7 @@ class Tracker:
         left = self._correct(small, found)
         new: list[FollowedFace] = []
         for detection in left:
-            new.append(FollowedFace(self._tracks, small, detection, self._smoothing))
-            self._tracks += 1
+            new.append(FollowedFace(self._number(small, detection.box), small, detection, self._smoothing))
         certain = [*(face for face in self._faces if face.since_detection == 0), *new]
         # What was not found anew, where another face was, is that other face.
         missed = [
@@ -117,6 +119,15 @@ class Tracker:
         ]
         largest = sorted((*certain, *missed), key=lambda face: (-face.box.area, face.track))[:MOST]
         self._faces = sorted(largest, key=lambda face: face.track)
+
+    def _number(self, small: NDArray[np.uint8], box: Box) -> int:
+        """Give a new face the number of one that was lost where it is and looked like it, else the next."""
+        for face in reversed(self._lost):
+            if face.is_back(small, box):
+                self._lost.remove(face)
+                return face.track
+        self._tracks += 1
+        return self._tracks - 1
 
     def _correct(self, small: NDArray[np.uint8], found: list[Detection]) -> list[Detection]:
         """Give each face the detection that fits it best, the best fit first; give what is left over."""
