@@ -1,6 +1,7 @@
 """The faces of one clip, gathered frame by frame and scored in batches; which of them is the main one."""
 
 import math
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -169,8 +170,8 @@ class FaceTrack:
             return
         posteriors, embeddings = self._network.look(np.stack([cut for _, cut in self._waiting]))
         for (face, _), posterior, embedding in zip(self._waiting, posteriors, embeddings, strict=True):
-            face.posteriors.append(posterior)
-            face.embeddings.append(embedding)
+            face.posteriors.extend(posterior)
+            face.embeddings.extend(embedding)
         self._waiting.clear()
 
 
@@ -212,24 +213,23 @@ class _Face:
     track: int
     prominence: float = 0.0
     ended: bool = False
-    times_s: list[float] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    posteriors: list[NDArray[np.float32]] = field(default_factory=list)
-    embeddings: list[NDArray[np.float32]] = field(default_factory=list)
+    # Numbers only: of a long film they are all that is kept of a frame.
+    times_s: "array[float]" = field(default_factory=lambda: array("d"))
+    boxes: "array[float]" = field(default_factory=lambda: array("f"))
+    posteriors: "array[float]" = field(default_factory=lambda: array("f"))
+    embeddings: "array[float]" = field(default_factory=lambda: array("f"))
 
     def __len__(self) -> int:
         return len(self.times_s)
 
     def add(self, sight: Sight, time_s: float, prominence: float) -> None:
         self.times_s.append(time_s)
-        self.boxes.append(sight.box)
+        self.boxes.extend(sight.box)
         self.prominence += prominence
 
     def frames(self) -> FaceFrames:
-        return FaceFrames(
-            np.array(self.times_s),
-            np.array(self.boxes, np.float32),
-            np.stack(self.posteriors),
-            np.stack(self.embeddings),
-            self.track,
+        boxes, posteriors, embeddings = (
+            np.array(values, np.float32).reshape(len(self), -1)
+            for values in (self.boxes, self.posteriors, self.embeddings)
         )
+        return FaceFrames(np.array(self.times_s), boxes, posteriors, embeddings, self.track)
