@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from mercli.bundle import Bundle
 from mercli.errors import BundleError
 from mercli.face.frames import FaceFrames
-from mercli.face.pooling import STEPS
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
 from mercli.fusion import JOINT
 from mercli.inference import Classifier, messages, parse
-from mercli.judge import Judge
+from mercli.judge import Judge, layout_of
 from mercli.observer import Evidence
 from mercli.voice.sets import feature_set
 
@@ -40,23 +39,30 @@ def check_sound(bundle: Bundle) -> None:
     # Only now: opening refused models that keep data in other files.
     for content, what in _models(bundle):
         _refuse_nan(content, what)
-    silent = ramp = flat = blank = plain = None
+    silent = ramp = blank = plain = None
     if bundle.voice:
-        features = feature_set(bundle.voice.spec)
-        n = len(features.clip_names())
+        n = len(feature_set(bundle.voice.spec).clip_names())
         silent, ramp = np.zeros((1, n), np.float32), np.linspace(-1, 1, n, dtype=np.float32)[np.newaxis]
     if bundle.face and network:
         blank, plain = _try_faces(network, bundle.face.spec)
         judge.judge(Evidence(face=blank))
-        if bundle.fusion and bundle.fusion.kind == JOINT:
-            flat = np.zeros((1, STEPS * len(features.short_term_names())), np.float32)
-    judge.judge(Evidence(voice=silent, face=blank, voice_sequences=flat))
-    judge.judge(Evidence(voice=ramp, face=plain, voice_sequences=flat))
-    if bundle.fusion and bundle.fusion.kind != JOINT:
-        n = len(bundle.classes)
+    judge.judge(Evidence(voice=silent, face=blank))
+    judge.judge(Evidence(voice=ramp, face=plain))
+    if bundle.fusion:
+        tried = _try_fusion(bundle, bundle.fusion.kind)
         model = bundle.fusion.model
-        fusion = Classifier(model.onnx, model.classes, bundle.classes, 2 * n, "the fusion model")
-        fusion.posteriors(np.stack([np.zeros(2 * n), np.full(2 * n, -np.log(n))]).astype(np.float32))
+        fusion = Classifier(model.onnx, model.classes, bundle.classes, tried.shape[1], "the fusion model")
+        fusion.posteriors(tried)
+
+
+def _try_fusion(bundle: Bundle, kind: str) -> NDArray[np.float32]:
+    """Give vectors as the fusion has to take them, whatever the bundle's parts say or lack."""
+    if kind != JOINT:
+        n = len(bundle.classes)
+        return np.stack([np.zeros(2 * n), np.full(2 * n, -np.log(n))]).astype(np.float32)
+    flags = np.array([[1, 1], [1, 0], [0, 1]])
+    nothing = np.zeros((len(flags), layout_of(bundle).n_features - flags.shape[1]))
+    return np.concatenate((nothing, flags), axis=1).astype(np.float32)
 
 
 def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:

@@ -22,9 +22,8 @@ from mercli.voice.spec import VoiceSpec
 THREE = ("angry", "happy", "sad")
 FACE_PX = 16
 N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), len(vector_names(FaceSpec(FER2013)))
-
-
 N_FRAMES = 6
+FACE_OFFSET = 3.0  # of classes, times that of the voice: of the frames, a few sums are left to tell them apart by
 
 
 def frames_of(posteriors: NDArray[np.float32], *, step_s: float = 0.1) -> FaceFrames:
@@ -111,7 +110,8 @@ def clouds(
     """
     rng = np.random.default_rng(seed)
     shapes = {"voice": (1, N_VOICE), "face": (N_FRAMES, len(FER2013))}
-    of_class = {m: class_offset * rng.normal(size=(len(classes), *shapes[m])) for m in modalities}
+    apart = {"voice": class_offset, "face": FACE_OFFSET * class_offset}
+    of_class = {m: apart[m] * rng.normal(size=(len(classes), *shapes[m])) for m in modalities}
     evidence, labels, names = [], [], []
     for speaker in range(speakers):
         own = {m: speaker_offset * rng.normal(size=shapes[m]) for m in modalities}

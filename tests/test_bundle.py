@@ -25,7 +25,7 @@ import mercli
 import mercli_kernels
 import mercli_models
 from mercli import bundle as bundles
-from mercli.bundle import CARD, MANIFEST, Bundle, Model, VoicePart
+from mercli.bundle import CARD, MANIFEST, Bundle, FusionPart, Model, VoicePart
 from mercli.emotions import ALL, FER2013
 from mercli.errors import BundleError, UsageError
 from mercli.files import sha256
@@ -36,7 +36,8 @@ from mercli.soundness import check_sound
 from mercli.voice.sets import feature_set
 from mercli.voice.spec import VoiceSpec
 
-N_VOICE, N_FACE = len(feature_set(VoiceSpec()).clip_names()), 21
+N_VOICE = len(feature_set(VoiceSpec()).clip_names())
+N_FACE = 7 * 7 + 3 * 2  # of seven classes seven statistics, of the place two
 FILES = (MANIFEST, CARD, "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx")
 
 
@@ -49,7 +50,7 @@ def untrained(classes=THREE, **changes) -> Bundle:
         classes,
         VoicePart(VoiceSpec(), classifier(N_VOICE, classes)),
         replace(face, model=classifier(N_FACE, classes)),
-        classifier(2 * len(classes), classes),
+        FusionPart("product", classifier(2 * len(classes), classes)),
         {"corpus": "none", "scores": {"voice": {"accuracy": 0.25}}},
         "# A card\n",
     )
@@ -238,7 +239,7 @@ class TestTampering:
             path.symlink_to({"link": folder.parent / "outside.json", "device": "/dev/zero"}.get(kind, "nothing"))
         assert "bundle.json is not a regular file" in refusal(folder)
 
-    @pytest.mark.parametrize("version", [True, 1.0, 0, 2, None, "1", [[[[[[[[[]]]]]]]]], "9" * 100_000])
+    @pytest.mark.parametrize("version", [True, 2.0, 0, 1, 3, None, "2", [[[[[[[[[]]]]]]]]], "9" * 100_000])
     def test_a_version_this_one_does_not_know(self, folder, version):
         change(folder, format_version=version)
         assert "another version of mercli wrote it" in refusal(folder)
@@ -258,7 +259,7 @@ class TestTampering:
         (folder / MANIFEST).write_text(text.replace('"accuracy": 0.25', f'"accuracy": {number}'))
         assert f"bundle.json is not JSON ({number} is not finite)" in refusal(folder)
 
-    @pytest.mark.parametrize("place", ['"name": "untrained"', '"accuracy": 0.25', '"format_version": 1'])
+    @pytest.mark.parametrize("place", ['"name": "untrained"', '"accuracy": 0.25', '"format_version": 2'])
     def test_a_manifest_with_a_key_given_twice(self, folder, place):
         text = (folder / MANIFEST).read_text()
         (folder / MANIFEST).write_text(text.replace(place, f"{place}, {place}"))
@@ -347,6 +348,10 @@ class TestManifestsThatDoNotMakeSense:
                 ["voice.model.file", "voice.model.classes", "face.spec", "face.spec.classes", "face.model"],
             ),
             without("fusion.model"),
+            without("fusion.kind"),
+            *[with_("fusion.kind", value) for value in ("svm", "", None, 1, ["product"], {})],
+            *[with_("face.spec.pooling", value) for value in ("max", "", None, 1, ["mean"], {})],
+            *[with_("face.spec.embedding_size", value) for value in (-1, 4097, 1.0, True, "0", None)],
             with_("voice.spec.extra", 1),
             with_("face.spec.extra", 1),
             with_("voice.spec.feature_set", "other"),
@@ -478,18 +483,18 @@ class TestModelsThatDoNotFit:
         put(
             folder, "face-network.onnx", onnx_model(np.ones((64, 7)), output="posteriors", shape_in=("n", 1, 8, 8))
         )
-        assert "the face network does not turn grey 16 x 16 crops into 7 posteriors" in refusal(folder)
+        assert "the face network does not turn grey 16 x 16 crops into 7 values of posteriors" in refusal(folder)
 
     def test_a_face_network_of_another_number_of_classes(self, folder):
         weights, shape_in = np.ones((256, 6)), ("n", 1, 16, 16)
         put(folder, "face-network.onnx", onnx_model(weights, output="posteriors", shape_in=shape_in))
-        assert "the face network does not turn grey 16 x 16 crops into 7 posteriors" in refusal(folder)
+        assert "the face network does not turn grey 16 x 16 crops into 7 values of posteriors" in refusal(folder)
 
     def test_a_face_model_of_another_number_of_classes_or_features(self, folder):
         put(folder, "face.onnx", classifier(N_FACE, FER2013).onnx)
         assert "the face model does not give 3 probabilities" in refusal(folder)
         put(folder, "face.onnx", classifier(N_FACE - 3, THREE).onnx)
-        assert "the face model takes 18 features; this bundle's are 21" in refusal(folder)
+        assert f"the face model takes {N_FACE - 3} features; this bundle's are {N_FACE}" in refusal(folder)
 
     @pytest.mark.parametrize(
         ("key", "what"), [("voice", "voice model"), ("face", "face model"), ("fusion", "fusion model")]
@@ -521,6 +526,31 @@ class TestModelsThatDoNotFit:
     def test_a_fusion_for_another_number_of_classes(self, folder):
         put(folder, "fusion.onnx", classifier(14, THREE).onnx)
         assert "the fusion model takes 14 features; this bundle's are 6" in refusal(folder)
+
+    def test_a_fusion_of_another_kind_than_the_manifest_says(self, folder):
+        """What a joint network takes is not what a product takes."""
+        manifest = read_manifest(folder)
+        manifest["fusion"]["kind"] = "joint"
+        sign(folder, manifest)
+        n_features = 24 * (2 * 34 + 7 + 3) + 2
+        assert f"the fusion model takes 6 features; this bundle's are {n_features}" in refusal(folder)
+
+    @pytest.mark.parametrize("pooling", ["mean", "recurrent"])
+    def test_a_face_model_of_frames_that_were_pooled_otherwise_than_the_manifest_says(self, folder, pooling):
+        manifest = read_manifest(folder)
+        manifest["face"]["spec"]["pooling"] = pooling
+        sign(folder, manifest)
+        n_features = {"mean": 7, "recurrent": 24 * (7 + 3)}[pooling]
+        assert f"the face model takes {N_FACE} features; this bundle's are {n_features}" in refusal(folder)
+
+    def test_a_face_network_without_the_embedding_that_the_manifest_tells_of(self, folder):
+        manifest = read_manifest(folder)
+        manifest["face"]["spec"]["embedding_size"] = 5
+        sign(folder, manifest)
+        put(folder, "face.onnx", classifier(N_FACE + 3 * 5, THREE).onnx)
+        assert "crops into 7 values of posteriors and 5 values of embedding; it is another model" in refusal(
+            folder
+        )
 
     @pytest.mark.parametrize("place", ["weights", "constant", "branch"])
     @pytest.mark.parametrize("location", ["outside.bin", "../outside.bin", "*/_ORT_MEM_ADDR_/*"])

@@ -53,11 +53,12 @@ def test_it_has_the_data_the_protocol_and_the_command(card, part):
 def test_every_score_stands_with_its_clips_speakers_and_interval(card, scores):
     assert score_table(scores) in card
     head, rule, *rows = cells(score_table(scores))
-    assert head == ["", "clips", "speakers", "accuracy", "macro-F1", "UAR"]
-    assert set(map(len, (head, rule, *rows))) == {6}
+    assert head == ["", "clips", "speakers", "accuracy", "macro-F1", "UAR", "ECE"]
+    assert set(map(len, (head, rule, *rows))) == {7}
     for row, (what, found) in zip(rows, scores.items(), strict=True):
         low, high = found.intervals["accuracy"]
         assert row[:4] == [what, "60", "5", f"{found.accuracy:.3f} ({low:.3f} to {high:.3f})"]
+        assert row[6] == f"{found.ece:.3f}"
 
 
 def test_of_one_speaker_no_interval_is_claimed(scores):

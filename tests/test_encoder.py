@@ -741,5 +741,5 @@ class TestPredict:
 def test_training_records_how_the_voice_was_measured():
     table = clouds(3, modalities=("voice",))
     assert training.fit(table, front_end(), name="b", seed=0).voice.spec == VoiceSpec()
-    recipe = training.VoiceRecipe(VoiceSpec(hop_s=0.02))
-    assert training.fit(table, front_end(), name="b", seed=0, voice=recipe).voice.spec == recipe.spec
+    recipe = training.Recipe(VoiceSpec(hop_s=0.02))
+    assert training.fit(table, front_end(), name="b", seed=0, recipe=recipe).voice.spec == recipe.voice

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from mercli.emotions import FER2013
-from mercli.evaluation import score
+from mercli.evaluation import calibration_error, score
 
 RATES = ("accuracy", "macro_f1", "uar")
 
@@ -45,6 +45,47 @@ def test_rates_and_confusion_equal_those_of_scikit_learn_over_the_classes_that_o
     )
     assert np.array_equal(found.confusion, confusion_matrix(truth, answers, labels=FER2013))
     assert (found.n, found.n_speakers) == (len(pairs), len(set(speakers)))
+
+
+def test_the_calibration_error_of_a_few_answers_is_what_one_computes_by_hand():
+    """In the bin from 0.5 to 0.6 two answers, one right; in the last, to which 1 belongs, three, two right."""
+    sure = np.array([0.51, 0.58, 0.95, 1.0, 0.9])
+    posteriors = np.stack([sure, 1 - sure], axis=1)
+    truth = np.array([0, 1, 0, 1, 0])
+    by_hand = abs(0.51 + 0.58 - 1) / 5 + abs(0.95 + 1.0 + 0.9 - 2) / 5
+    assert calibration_error(posteriors, truth) == pytest.approx(by_hand, abs=1e-12)
+    turned = [4, 2, 0, 3, 1]
+    assert calibration_error(posteriors[turned], truth[turned]) == pytest.approx(by_hand, abs=1e-12)
+    assert calibration_error(posteriors[:, ::-1], 1 - truth) == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_who_is_right_as_often_as_said_is_calibrated_and_who_is_surer_or_less_sure_is_not():
+    rng = np.random.default_rng(0)
+    believed = rng.dirichlet(np.ones(7) * 0.4, 20_000)
+    truth = np.array([rng.choice(7, p=row) for row in believed])
+    assert calibration_error(believed, truth) < 0.01
+    surer, less = (believed**power / (believed**power).sum(axis=1, keepdims=True) for power in (3, 1 / 3))
+    for other in (surer, less):
+        off = abs(other.max(axis=1).mean() - (other.argmax(axis=1) == truth).mean())
+        assert off > 0.1
+        assert off - 1e-9 <= calibration_error(other, truth) < off + 0.02
+
+
+def test_certain_answers_are_as_wrong_as_their_calibration():
+    truth = np.array([0, 1, 2, 0])
+    assert calibration_error(np.eye(3)[truth], truth) == 0
+    assert calibration_error(np.eye(3)[(truth + 1) % 3], truth) == 1
+    assert calibration_error(np.eye(3)[[0, 1, 2, 1]], truth) == 0.25
+
+
+def test_the_score_has_the_calibration_error_of_the_rows_that_were_judged():
+    posteriors, labels, speakers = noisy_judge(4)
+    found = score(posteriors, labels, speakers, FER2013)
+    truth = np.array([FER2013.index(label) for label in labels])
+    assert found.ece == calibration_error(posteriors, truth) > 0.1
+    assert found.ece == pytest.approx(abs(0.9 - found.accuracy))
+    assert found.to_json()["ece"] == round(found.ece, 4)
+    assert set(found.intervals) == set(RATES)
 
 
 def test_rows_that_were_not_judged_do_not_count():

@@ -1,6 +1,7 @@
 """``mercli fit``: a labelled corpus in, a bundle and honest numbers out."""
 
 import csv
+import importlib.util
 import json
 import re
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import ModelProto
-from sklearn.ensemble import RandomForestClassifier
 from synthetic import clouds, front_end, small_bundle
 from typer.testing import CliRunner
 
@@ -25,7 +25,7 @@ from mercli.errors import CorpusError, UsageError
 from mercli.observer import Evidence
 from mercli.pipeline import Setup
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
-from mercli.training import VoiceRecipe
+from mercli.training import Recipe
 from mercli.voice.spec import MERCLI_1, VoiceSpec
 
 CODES = {"neutral": 1, "calm": 2, "happy": 3, "sad": 4, "angry": 5, "fear": 6, "disgust": 7, "surprise": 8}
@@ -131,9 +131,9 @@ class TestVideos:
         output, done = fitted
         found = bundles.load(output).training["scores"][what]
         head, *_ = [line for line in done.stdout.splitlines() if "accuracy" in line]
-        assert head.split() == ["clips", "speakers", "accuracy", "macro-F1", "UAR"]
+        assert head.split() == ["clips", "speakers", "accuracy", "macro-F1", "UAR", "ECE"]
         row, *_ = [line for line in done.stdout.splitlines() if line.split()[:1] == [what]]
-        rates = [f"{found[rate]:.3f}" for rate in ("accuracy", "macro_f1", "uar")]
+        rates = [f"{found[rate]:.3f}" for rate in ("accuracy", "macro_f1", "uar", "ece")]
         assert row.split() == [what, "24", "4", *rates]
         confusion = done.stdout.partition(f"{what}: confusion, rows are true, columns answered")[2].splitlines()
         assert confusion[2].split() == list(THREE)
@@ -263,6 +263,22 @@ class TestWhatIsRefused:
                 ["--voice-set", "mercli-1", "--modalities", "face"],
                 "--voice-set is for the voice, which --modalities leaves out",
             ),
+            (["--face-pooling", "max"], "no face pooling 'max'; there are mean, stats, recurrent"),
+            (["--face-pooling", ""], "no face pooling ''; there are mean"),
+            (["--fusion", "svm"], "no fusion 'svm'; there are forest, logistic, product, joint, auto"),
+            (["--fusion", ""], "no fusion ''; there are forest"),
+            (
+                ["--face-pooling", "mean", "--modalities", "voice"],
+                "--face-pooling is for the face, which --modalities leaves out",
+            ),
+            (
+                ["--fusion", "product", "--modalities", "voice"],
+                "--fusion is for the face, which --modalities leaves out",
+            ),
+            (
+                ["--fusion", "product", "--modalities", "face"],
+                "--fusion is for the voice, which --modalities leaves out",
+            ),
             (["--voice-set", "nonsense"], "no feature set 'nonsense'; there is original-34 and mercli-1"),
             (["--voice-set", "encoder"], "no feature set 'encoder'; there is original-34 and mercli-1"),
             (
@@ -320,8 +336,9 @@ class TestWhatIsRefused:
     def test_how_the_voice_is_measured_and_judged_reaches_the_workers_and_the_training(
         self, corpus, monkeypatch, words, spec, classifier
     ):
-        def ask(*given, voice_classifier, **_):
-            asked.append((given[2].voice, voice_classifier))
+        def ask(*given, recipe, **_):
+            assert given[2].voice == recipe.voice
+            asked.append((recipe.voice, recipe.voice_classifier))
             raise CorpusError("that is enough")
 
         asked, small = [], small_bundle()
@@ -331,6 +348,51 @@ class TestWhatIsRefused:
         command = ("fit", corpus, "-o", corpus.parent / "b", "--base", corpus.parent / "base", "-q", *words)
         assert says(*command) == (2, "mercli: that is enough")
         assert asked == [(spec, classifier)]
+
+    @pytest.mark.parametrize(
+        ("words", "pooling", "fusion"),
+        [
+            ([], None, "product"),
+            (["--face-pooling", "mean"], "mean", "product"),
+            (["--face-pooling", "stats", "--fusion", "forest"], "stats", "forest"),
+            (["--fusion", "auto", "--modalities", "voice,face"], None, "auto"),
+        ],
+    )
+    def test_how_the_face_is_pooled_and_what_fuses_reaches_the_training(
+        self, corpus, monkeypatch, words, pooling, fusion
+    ):
+        def ask(*_, recipe, **__):
+            asked.append((recipe.face_pooling, recipe.fusion))
+            raise CorpusError("that is enough")
+
+        asked = []
+        bundles.save(small_bundle(), corpus.parent / "base")
+        monkeypatch.setattr(fitting, "fit", ask)
+        command = ("fit", corpus, "-o", corpus.parent / "b", "--base", corpus.parent / "base", "-q", *words)
+        assert says(*command) == (2, "mercli: that is enough")
+        assert asked == [(pooling, fusion)]
+
+    def test_a_pooling_of_faces_behind_a_base_without_a_face_network(self, corpus):
+        bundles.save(replace(small_bundle(), face=None, fusion=None), corpus.parent / "base")
+        command = ("fit", corpus, "-o", corpus.parent / "b", "--base", corpus.parent / "base")
+        assert says(*command, "--face-pooling", "mean") == (
+            2,
+            "mercli: --face-pooling is for the face, of which bundle small has no model",
+        )
+
+    @pytest.mark.parametrize("words", [["--face-pooling", "recurrent"], ["--fusion", "joint"]])
+    def test_what_takes_pytorch_where_there_is_none_before_any_file_is_read(self, corpus, monkeypatch, words):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest)
+        )
+        monkeypatch.setattr(corpora, "load", lambda *_, **__: pytest.fail("the corpus was read"))
+        code, said = says("fit", corpus, "-o", corpus.parent / "b", *words)
+        assert code == 2
+        what = {"recurrent": "a recurrent network", "joint": "a joint network"}[words[1]]
+        assert said == (
+            f"mercli: {what} is trained by PyTorch, which is not installed: pip install 'mercli[train]'"
+        )
 
     def test_a_corpus_that_is_not_there(self, tmp_path):
         assert says("fit", tmp_path / "gone", "-o", tmp_path / "b") == (
@@ -405,10 +467,6 @@ def fit_synthetic(table, *, unreadable=(), pretend=True, base=None, setup=SETUP,
 
 
 class TestNumbers:
-    @pytest.fixture(autouse=True)
-    def _small_forest(self, monkeypatch):
-        monkeypatch.setattr(training, "RandomForestClassifier", lambda _, **how: RandomForestClassifier(30, **how))
-
     def test_they_are_those_of_models_that_did_not_see_the_speaker(self):
         table = clouds(4, clips=3, class_offset=0.3)
         fitted = fit_synthetic(table)
@@ -472,7 +530,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize("classifier", ["lda", "average"])
     def test_the_record_is_plain_json(self, classifier):
-        record = fit_synthetic(clouds(4), split=(2, 1, 1), voice_classifier=classifier).bundle.training
+        record = fit_synthetic(clouds(4), split=(2, 1, 1), recipe=Recipe(VoiceSpec(), classifier)).bundle.training
         assert json.loads(json.dumps(record)) == record
 
     def test_the_record_names_the_voice_s_classifier_and_its_settings(self):
@@ -480,7 +538,7 @@ class TestNumbers:
         assert record["name"] == "lda"
         assert set(record) == {"name", "shrinkage", "temperature"}
         table = clouds(3, modalities=["voice"])
-        record = fit_synthetic(table, voice_classifier="average").bundle.training["voice_classifier"]
+        record = fit_synthetic(table, recipe=Recipe(VoiceSpec(), "average")).bundle.training["voice_classifier"]
         assert record["name"] == "average"
         assert set(record) == {"name", "lda", "logistic", "svm"}
 
@@ -490,13 +548,40 @@ class TestNumbers:
         monkeypatch.setattr(
             training,
             "fit",
-            lambda *table, voice, **how: recipes.append(voice) or train(*table, voice=voice, **how),
+            lambda *table, recipe, **how: recipes.append(recipe) or train(*table, recipe=recipe, **how),
         )
         spec = VoiceSpec(hop_s=0.02)
         table = clouds(3, modalities=["voice"])
-        fitted = fit_synthetic(table, setup=replace(SETUP, voice=spec), voice_classifier="logistic")
-        assert recipes == [VoiceRecipe(spec, "logistic")] * 4  # three folds, and all
+        recipe = Recipe(spec, "logistic")
+        fitted = fit_synthetic(table, setup=replace(SETUP, voice=spec), recipe=recipe)
+        assert recipes == [recipe] * 4  # three folds, and all
         assert fitted.bundle.voice.spec == spec
+
+    def test_without_a_recipe_they_are_those_of_the_features_that_the_workers_measure(self):
+        spec = VoiceSpec(hop_s=0.02)
+        table = clouds(3, modalities=["voice"])
+        assert fit_synthetic(table, setup=replace(SETUP, voice=spec)).bundle.voice.spec == spec
+
+    def test_the_record_names_what_judges_the_face_and_what_fuses(self):
+        bundle = fit_synthetic(
+            clouds(3), recipe=Recipe(VoiceSpec(), fusion="logistic", face_pooling="mean")
+        ).bundle
+        record = bundle.training
+        assert set(record["face_classifier"]) == {"name", "C", "temperature"}
+        assert bundle.face.spec.pooling == "mean"
+        assert record["fusion"]["name"] == bundle.fusion.kind == "logistic"
+
+    @pytest.mark.parametrize(("fusion", "measured"), [("product", False), ("joint", True)])
+    def test_sequences_of_the_voice_are_measured_for_a_joint_network_alone(self, monkeypatch, fusion, measured):
+        def ask(_, setup, **__):
+            asked.append(setup.sequences)
+            raise CorpusError("that is enough")
+
+        asked = []
+        monkeypatch.setattr(fitting, "observe", ask)
+        with pytest.raises(CorpusError, match="that is enough"):
+            fit_synthetic(clouds(3), pretend=False, recipe=Recipe(VoiceSpec(), fusion=fusion))
+        assert asked == [measured]
 
 
 class TestObserving:

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
-from synthetic import N_FACE, N_VOICE, THREE, classifier, clouds, frames_of, front_end, small_bundle
+from synthetic import N_VOICE, THREE, classifier, clouds, frames_of, front_end, small_bundle
 
-from mercli.bundle import Bundle, FacePart, VoicePart
+from mercli.bundle import Bundle, FacePart, FusionPart, VoicePart
 from mercli.emotions import ALL, FER2013
 from mercli.errors import BundleError
-from mercli.face.spec import FaceSpec
-from mercli.fusion import fuse, fusion_vector
+from mercli.face.frames import FaceFrames
+from mercli.face.pooling import STEPS, pool
+from mercli.face.spec import RECURRENT, FaceSpec
+from mercli.fusion import JOINT, fuse, fusion_vector, joint_vectors
 from mercli.inference import Classifier, to_posteriors
-from mercli.judge import Judge, Result, likeliest
+from mercli.judge import Judge, Result, layout_of, likeliest
 from mercli.moments import Moment
 from mercli.observer import Evidence
 from mercli.voice.spec import VoiceSpec
@@ -39,8 +41,24 @@ def vectors(shape):
     return st.none() | hnp.arrays(np.float32, shape, elements=numbers)
 
 
+def faces():
+    """Frames of a face, whatever their times, places and posteriors are."""
+    numbers = st.floats(-1e6, 1e6, width=32)
+
+    def of(n):
+        return st.builds(
+            FaceFrames,
+            hnp.arrays(np.float64, n, elements=numbers),
+            hnp.arrays(np.float32, (n, 4), elements=numbers),
+            hnp.arrays(np.float32, (n, len(FER2013)), elements=numbers),
+            st.just(np.empty((n, 0), np.float32)),
+        )
+
+    return st.none() | st.integers(1, 8).flatmap(of)
+
+
 @settings(deadline=None)
-@given(voice=vectors((1, N_VOICE)) | vectors((3, N_VOICE)), face=vectors(N_FACE))
+@given(voice=vectors((1, N_VOICE)) | vectors((3, N_VOICE)), face=faces())
 def test_posteriors_sum_to_one_whatever_was_measured(judge, voice, face):
     result = judge.judge(Evidence(voice=voice, face=face))
     for posterior, seen in (
@@ -57,7 +75,7 @@ def test_posteriors_sum_to_one_whatever_was_measured(judge, voice, face):
 
 def test_with_both_modalities_the_fusion_model_answers(judge, bundle):
     result = judge.judge(EVIDENCE)
-    model = Classifier(bundle.fusion.onnx, bundle.fusion.classes, bundle.classes, 6, "fusion")
+    model = Classifier(bundle.fusion.model.onnx, bundle.fusion.model.classes, bundle.classes, 6, "fusion")
     expected = model.posteriors(fusion_vector(result.voice, result.face)[np.newaxis])[0]
     assert np.array_equal(result.fused, expected)
     assert not np.allclose(result.fused, (result.voice + result.face) / 2)
@@ -108,12 +126,10 @@ def test_a_whole_file_is_ok_and_a_damaged_one_partial(judge):
 
 
 def test_without_a_clip_model_the_frames_posteriors_are_averaged():
-    """The first part of a face vector is their mean."""
     bundle = front_end()
-    mean = np.random.default_rng(0).dirichlet(np.ones(7)).astype(np.float32)
-    vector = np.concatenate([mean, np.full(14, 0.5, np.float32)])
-    result = Judge(bundle).judge(Evidence(face=vector))
-    assert np.allclose(result.face, mean, atol=1e-7)
+    rows = np.random.default_rng(0).dirichlet(np.ones(7), 9).astype(np.float32)
+    result = Judge(bundle).judge(Evidence(face=frames_of(rows)))
+    assert np.allclose(result.face, rows.mean(axis=0), atol=1e-7)
     assert np.array_equal(result.fused, result.face)
     assert result.fused.sum() == pytest.approx(1, abs=1e-12)
 
@@ -122,7 +138,7 @@ def test_the_network_s_classes_are_put_into_the_order_of_the_bundle():
     shuffled = ("neutral", "sad", "happy")
     network = front_end().face.network
     bundle = Bundle("b", ALL, face=FacePart(FaceSpec(shuffled, 16), network))
-    result = Judge(bundle).judge(Evidence(face=np.array([0.5, 0.3, 0.2] * 3, np.float32)))
+    result = Judge(bundle).judge(Evidence(face=frames_of(np.array([[0.5, 0.3, 0.2]] * 3, np.float32))))
     assert dict(zip(ALL, result.face.round(6), strict=True)) == {
         **dict.fromkeys(ALL, 0.0),
         "neutral": 0.5,
@@ -171,7 +187,7 @@ def test_a_classifier_that_gives_another_number_of_answers_than_it_says_is_refus
 
 def test_frames_scored_with_nothing_but_zeros_give_no_answer():
     with pytest.raises(BundleError, match="the face network gave a clip no probabilities"):
-        Judge(front_end()).judge(Evidence(face=np.zeros(N_FACE, np.float32)))
+        Judge(front_end()).judge(Evidence(face=frames_of(np.zeros((2, 7), np.float32))))
 
 
 @pytest.mark.parametrize("modality", ["voice", "face"])
@@ -184,7 +200,7 @@ def test_a_modality_that_the_bundle_does_not_know_is_not_judged(bundle, modality
 
 def test_fusing_takes_the_voice_first():
     voice, face = np.array([0.9, 0.1]), np.array([0.2, 0.8])
-    assert np.allclose(fusion_vector(voice, face), [0.9, 0.1, 0.2, 0.8])
+    assert np.allclose(fusion_vector(voice, face), np.log([0.9, 0.1, 0.2, 0.8]))
     assert fusion_vector(np.stack([voice] * 3), np.stack([face] * 3)).shape == (3, 4)
 
 
@@ -296,3 +312,76 @@ def test_a_clip_without_a_second_has_an_empty_timeline(judge):
     timeline = judge.over_time([])
     assert (len(timeline.starts_s), len(timeline.ends_s)) == (0, 0)
     assert timeline.fused.shape == timeline.voice.shape == timeline.face.shape == (0, len(THREE))
+
+
+def test_fusing_takes_the_logarithm_of_nothing_less_than_a_ten_thousandth():
+    for nothing in (0.0, 1e-9, 1e-4):
+        vector = fusion_vector(np.array([nothing, 1.0]), np.array([0.5, 0.5]))
+        assert np.allclose(vector, [np.log(1e-4), 0, np.log(0.5), np.log(0.5)])
+        assert vector.dtype == np.float32
+
+
+# Stretches
+
+
+def test_the_answers_to_the_stretches_of_a_long_face_are_averaged(judge):
+    rows = np.random.default_rng(1).dirichlet(np.ones(7), 40).astype(np.float32)
+    whole = frames_of(rows, step_s=0.5)  # 19.5 s
+    halves = [whole.take(slice(0, 20)), whole.take(slice(20, 40))]
+    answers = [judge.judge(Evidence(face=half)).face for half in halves]
+    assert not np.allclose(*answers)
+    assert np.allclose(judge.judge(Evidence(face=whole)).face, np.mean(answers, axis=0), atol=1e-6)
+
+
+# A joint network is asked about sequences, and about a modality that is missing too
+
+
+@pytest.fixture(scope="module")
+def joint(bundle):
+    layout = layout_of(bundle)
+    return replace(bundle, fusion=FusionPart(JOINT, classifier(layout.n_features, THREE)))
+
+
+def sequences(n, layout, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(n, layout.steps * layout.voice))
+    return (0.1 * rows).astype(np.float32)
+
+
+def test_a_joint_vector_is_the_voice_the_face_and_whether_they_are_there(joint):
+    layout = layout_of(joint)
+    assert (layout.steps, layout.voice, layout.face) == (STEPS, 2 * 34, 7 + 3)
+    voice, face = sequences(2, layout), np.ones((1, STEPS * layout.face), np.float32)
+    both, only = joint_vectors(voice, face, layout)
+    assert np.array_equal(both, np.concatenate([voice[0], face[0], [1, 1]]))
+    assert np.array_equal(only, np.concatenate([voice[1], 0 * face[0], [1, 0]]))
+    assert np.array_equal(joint_vectors(None, face, layout), [[*0 * voice[0], *face[0], 0, 1]])
+    assert joint_vectors(None, None, layout).shape == (0, layout.n_features)
+    *parts, flags = layout.split(np.stack([both, only]))
+    assert np.array_equal(parts[0][1].ravel(), voice[1])
+    assert np.array_equal(parts[1][0].ravel(), face[0])
+    assert flags.tolist() == [[1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("missing", [(), ("voice",), ("face",)], ids=["nothing", "voice", "face"])
+def test_a_joint_network_answers_by_the_mean_over_stretches_whatever_is_missing(joint, missing):
+    layout = layout_of(joint)
+    face = frames_of(np.random.default_rng(2).dirichlet(np.ones(7), 30).astype(np.float32))
+    clip = replace(EVIDENCE, face=face, voice_sequences=sequences(3, layout))
+    for modality in missing:
+        gone = {"voice": ("voice", "voice_sequences"), "face": ("face",)}[modality]
+        clip = replace(clip, **dict.fromkeys(gone))
+    result = Judge(joint).judge(clip)
+    pooled = None if clip.face is None else pool(clip.face, replace(joint.face.spec, pooling=RECURRENT))
+    rows = joint_vectors(clip.voice_sequences, pooled, layout)
+    model = Classifier(joint.fusion.model.onnx, THREE, THREE, layout.n_features, "fusion")
+    assert len(rows) == {(): 3, ("voice",): 1, ("face",): 3}[missing]
+    assert np.allclose(result.fused, model.posteriors(rows).mean(axis=0), atol=1e-12)
+    for modality in missing:
+        assert getattr(result, modality) is None
+    for left in {"voice", "face"} - set(missing):
+        assert not np.allclose(result.fused, getattr(result, left))
+
+
+def test_a_joint_network_gives_no_answer_where_both_are_missing(joint):
+    result = Judge(joint).judge(Evidence(missing=("the file has no sound", "no face in any frame")))
+    assert (result.status, result.fused) == ("failed", None)

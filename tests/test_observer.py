@@ -1,6 +1,7 @@
 """What is measured in a file, and what is said where something is missing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ from numpy.typing import NDArray
 from mercli.bundle import Bundle
 from mercli.errors import MediaError
 from mercli.face.detect import Haar
+from mercli.face.frames import FaceFrames
+from mercli.face.pooling import STEPS
+from mercli.fusion import JOINT
 from mercli.observer import Evidence, Observer
 from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_audio, write_video
 from mercli.voice.sets import default_spec, feature_set
+from mercli.voice.spec import VoiceSpec
 
 Picture = NDArray[np.uint8]
 Observe = Callable[..., Evidence]
@@ -34,12 +39,31 @@ def observe(bundle: Bundle) -> Observe:
     return look
 
 
-def test_a_talking_face_has_both_vectors_and_nothing_missing(observe: Observe, talking_video: Path) -> None:
+def whole(face: FaceFrames | None) -> list[NDArray[np.float64]]:
+    """All that is known of the frames of a face."""
+    assert face is not None
+    return [np.asarray(getattr(face, part.name)) for part in fields(face)]
+
+
+def same(one: FaceFrames | None, other: FaceFrames | None) -> bool:
+    return all(map(np.array_equal, whole(one), whole(other)))
+
+
+def mean_of(evidence: Evidence) -> NDArray[np.float64]:
+    """What the frame network says on average."""
+    assert evidence.face is not None
+    return evidence.face.posteriors.mean(axis=0, dtype=np.float64)
+
+
+def test_a_talking_face_has_a_voice_and_frames_and_nothing_missing(observe: Observe, talking_video: Path) -> None:
     seen = observe(talking_video)
     assert seen.voice is not None
     assert seen.face is not None
     assert np.isfinite(seen.voice).all()
-    assert np.isfinite(seen.face).all()
+    assert len(seen.face) == seen.n_face_frames
+    for numbers in whole(seen.face):
+        assert len(numbers) == len(seen.face)
+        assert np.isfinite(numbers).all()
     assert (seen.missing, seen.damage) == ((), None)
     assert seen.duration_s == pytest.approx(1.2, abs=0.05)
     assert seen.n_frames is not None
@@ -92,8 +116,13 @@ def test_each_modality_is_measured_alone_as_it_is_beside_the_other(
 ) -> None:
     both = observe(talking_video)
     assert np.array_equal(observe(talking_video, "voice").voice, both.voice)  # type: ignore[arg-type]
-    assert np.array_equal(observe(talking_video, "face").face, both.face)  # type: ignore[arg-type]
-    assert observe(silent_video).face == pytest.approx(both.face, abs=0.02)
+    assert same(observe(talking_video, "face").face, both.face)
+    silent = observe(silent_video)
+    assert silent.face is not None
+    assert both.face is not None
+    assert silent.face.posteriors == pytest.approx(both.face.posteriors, abs=0.02)
+    assert silent.face.boxes_px == pytest.approx(both.face.boxes_px, abs=2)
+    assert silent.face.times_s == pytest.approx(both.face.times_s, abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["original-34", "mercli-1"])
@@ -118,6 +147,40 @@ def test_altered_copies_are_measured_when_asked_for_and_only_then(
     assert face.observe(talking_video).voice_altered is None
 
 
+@pytest.mark.parametrize("name", ["original-34", "mercli-1"])
+def test_sequences_of_the_voice_are_measured_when_asked_for_and_only_then(
+    bundle: Bundle, name: str, sound_only: Path, silent_video: Path, talking_video: Path
+) -> None:
+    features = feature_set(default_spec(name))
+    plain = Observer(bundle, ("voice",), None, voice=features)
+    asked = Observer(bundle, ("voice",), None, voice=features, sequences=True)
+    seen, more = plain.observe(sound_only), asked.observe(sound_only)
+    assert seen.voice_sequences is None
+    assert more.voice_sequences is not None
+    assert more.voice_sequences.shape == (1, STEPS * len(features.short_term_names()))
+    assert more.voice_sequences.dtype == np.float32
+    assert np.isfinite(more.voice_sequences).all()
+    assert np.array_equal(more.voice, seen.voice)  # type: ignore[arg-type]
+    assert asked.observe(silent_video).voice_sequences is None
+    face = Observer(bundle, ("face",), Haar(), sequences=True)
+    assert face.observe(talking_video).voice_sequences is None
+
+
+def test_sequences_of_the_voice_are_measured_where_the_bundle_has_a_joint_network(
+    bundle: Bundle, sound_only: Path
+) -> None:
+    assert bundle.fusion is not None
+    joint = replace(bundle, fusion=replace(bundle.fusion, kind=JOINT))
+    assert Observer(joint, ("voice",), None).observe(sound_only).voice_sequences is not None
+
+
+def test_a_long_sound_has_a_sequence_every_ten_seconds(bundle: Bundle, tmp_path: Path, speak) -> None:
+    path = write_audio(tmp_path / "a.wav", np.tile(speak(5.0), 5))
+    seen = Observer(bundle, ("voice",), None, voice=feature_set(VoiceSpec()), sequences=True).observe(path)
+    assert seen.voice_sequences is not None
+    assert len(seen.voice_sequences) == 3
+
+
 def test_one_clip_leaves_no_trace_in_the_next(
     bundle: Bundle, talking_video: Path, sound_only: Path, blank_video: Path
 ) -> None:
@@ -125,7 +188,7 @@ def test_one_clip_leaves_no_trace_in_the_next(
     first = observer.observe(talking_video)
     for path in (blank_video, sound_only, talking_video):
         last = observer.observe(path)
-    assert np.array_equal(first.face, last.face)  # type: ignore[arg-type]
+    assert same(first.face, last.face)
     assert np.array_equal(first.voice, last.voice)  # type: ignore[arg-type]
     assert first.n_face_frames == last.n_face_frames
 
@@ -141,7 +204,10 @@ def test_faceless_frames_at_the_start_are_no_evidence(observe: Observe, tmp_path
         yield from [draw_portrait(320, 240, head_px=125, expression="happy")] * 25
 
     one, other = (observe(write_video(tmp_path / f"{n}.mp4", frames(n), samples=speak(1.0))) for n in (0, 25))
-    assert one.face == pytest.approx(other.face, abs=0.05)
+    assert mean_of(one) == pytest.approx(mean_of(other), abs=0.05)
+    assert one.face is not None
+    assert other.face is not None
+    assert other.face.times_s[0] == pytest.approx(one.face.times_s[0] + 1, abs=0.15)
     assert one.n_face_frames == one.n_frames
     assert other.n_face_frames == pytest.approx(one.n_face_frames, abs=1)
     assert other.n_frames == pytest.approx(2 * other.n_face_frames, abs=2)

@@ -76,9 +76,11 @@ def test_its_card_has_the_recorded_numbers_with_their_speakers(bundle, card, mod
     for what, found in scores.items():
         (line,) = [line for line in card.splitlines() if line.startswith(f"| {what} |")]
         cells = [cell.strip() for cell in line.split("|")[2:-1]]
+        intervals = found["intervals_95"]
+        assert set(intervals) == {"accuracy", "macro_f1", "uar"}
         assert cells[:2] == [str(found["n"]), str(found["n_speakers"])]
-        for cell, rate in zip(cells[2:], ("accuracy", "macro_f1", "uar"), strict=True):
-            recorded = [found[rate], *(found["intervals_95"][rate] if found["n_speakers"] > 1 else [])]
+        for cell, rate in zip(cells[2:], ("accuracy", "macro_f1", "uar", "ece"), strict=True):
+            recorded = [found[rate], *(intervals[rate] if rate in intervals and found["n_speakers"] > 1 else [])]
             assert [float(number) for number in re.findall(r"[\d.]+", cell)] == pytest.approx(recorded, abs=6e-4)
 
 

@@ -1,20 +1,23 @@
 """A bundle whose hashes are right is still tried before it is believed."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
-from synthetic import FACE_PX, N_VOICE, THREE, classifier, clouds, front_end, onnx_model, small_bundle
+from synthetic import FACE_PX, N_FACE, N_VOICE, THREE, classifier, clouds, front_end, onnx_model, small_bundle
 
 from mercli import training
-from mercli.bundle import Bundle, Model, VoicePart
+from mercli.bundle import Bundle, FusionPart, Model, VoicePart
 from mercli.emotions import FER2013
 from mercli.errors import BundleError
 from mercli.face.track import FaceNetwork
+from mercli.fusion import JOINT
+from mercli.judge import layout_of
 from mercli.pipeline import open_bundle
 from mercli.soundness import check_sound
-from mercli.training import VoiceRecipe
+from mercli.training import Recipe
 from mercli.voice.spec import VoiceSpec
 
 NAN = float("nan")
@@ -150,36 +153,36 @@ def test_any_other_number_may_be_there(place, value):
     check_sound(voice_only(with_aside(value, place)))
 
 
-def with_nan(model: bytes, attribute: str) -> bytes:
-    """The model with its first number of an attribute exchanged."""
-    parsed = ModelProto.FromString(model)
-    (found,) = (a for n in parsed.graph.node for a in n.attribute if a.name == attribute)
-    found.floats[0] = NAN
-    return parsed.SerializeToString()
+def leaves(value):
+    """A sound model that keeps its numbers where older converters put those of trees: in lists of an operator."""
+    tree = {
+        "nodes_treeids": [0],
+        "nodes_nodeids": [0],
+        "nodes_modes": ["LEAF"],
+        "nodes_featureids": [0],
+        "nodes_values": [value],
+        "nodes_truenodeids": [0],
+        "nodes_falsenodeids": [0],
+        "class_treeids": [0] * 3,
+        "class_nodeids": [0] * 3,
+        "class_ids": [0, 1, 2],
+        "class_weights": [0.5, 0.3, 0.2],
+        "classlabels_int64s": [0, 1, 2],
+    }
+    nodes = [
+        node("TreeEnsembleClassifier", "x", "label said", domain="ai.onnx.ml", **tree),
+        node("Identity", "said", "probabilities"),
+    ]
+    return made_of(nodes, domains=["ai.onnx.ml"])
 
 
-@pytest.mark.parametrize(
-    ("part", "attribute"),
-    [
-        ("face", "coefficients"),
-        ("fusion", "nodes_values"),
-        ("fusion", "class_weights"),
-    ],
-)
-def test_a_nan_is_found_among_the_numbers_of_a_trained_classifier(part, attribute):
-    bundle = small_bundle()
-    if part == "fusion":
-        assert bundle.fusion is not None
-        spoilt = replace(bundle, fusion=replace(bundle.fusion, onnx=with_nan(bundle.fusion.onnx, attribute)))
-    else:
-        whole = getattr(bundle, part)
-        model = replace(whole.model, onnx=with_nan(whole.model.onnx, attribute))
-        spoilt = replace(bundle, **{part: replace(whole, model=model)})
-    assert refusal(spoilt) == f"the {part} model holds a weight that is NaN; the bundle is refused"
+def test_a_nan_is_found_among_the_numbers_of_trees():
+    check_sound(voice_only(leaves(0.5)))
+    assert refusal(voice_only(leaves(NAN))) == "the voice model holds a weight that is NaN; the bundle is refused"
 
 
-def voice_tensors(model: ModelProto) -> list[TensorProto]:
-    """Where a voice's classifier keeps its real numbers: constants, and thresholds and leaves of trees."""
+def real_tensors(model: ModelProto) -> list[TensorProto]:
+    """Where a classifier keeps its real numbers: constants, and thresholds and leaves of trees."""
     tensors = [*model.graph.initializer]
     tensors += [a.t for n in model.graph.node for a in n.attribute if a.type == AttributeProto.TENSOR]
     return [tensor for tensor in tensors if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE)]
@@ -195,22 +198,56 @@ def voice_tensors(model: ModelProto) -> list[TensorProto]:
     ],
 )
 def test_a_nan_is_found_among_the_numbers_of_a_trained_voice(name, n_places):
-    recipe = VoiceRecipe(VoiceSpec(), name)
+    recipe = Recipe(VoiceSpec(), name)
     table = clouds(2, clips=2, classes=THREE[:2], modalities=["voice"])
-    bundle = training.fit(table, front_end(), name="b", seed=0, voice=recipe)
+    bundle = training.fit(table, front_end(), name="b", seed=0, recipe=recipe)
     check_sound(bundle)
     assert bundle.voice is not None
-    onnx = bundle.voice.model.onnx
-    assert len(voice_tensors(ModelProto.FromString(onnx))) == n_places
+    for model in spoilt(bundle.voice.model, n_places):
+        assert refusal(replace(bundle, voice=replace(bundle.voice, model=model))) == (
+            "the voice model holds a weight that is NaN; the bundle is refused"
+        )
+
+
+def spoilt(model: Model, n_places: int) -> Iterator[Model]:
+    """The model with a NaN in one of its tensors, each in turn."""
+    assert len(real_tensors(ModelProto.FromString(model.onnx))) == n_places
     for place in range(n_places):
-        model = ModelProto.FromString(onnx)
-        tensor = voice_tensors(model)[place]
+        parsed = ModelProto.FromString(model.onnx)
+        tensor = real_tensors(parsed)[place]
         numbers = numpy_helper.to_array(tensor).copy()
         numbers.reshape(-1)[-1] = NAN
         tensor.CopyFrom(numpy_helper.from_array(numbers, tensor.name))
-        spoilt = replace(bundle.voice, model=replace(bundle.voice.model, onnx=model.SerializeToString()))
-        assert refusal(replace(bundle, voice=spoilt)) == (
-            "the voice model holds a weight that is NaN; the bundle is refused"
+        yield replace(model, onnx=parsed.SerializeToString())
+
+
+@pytest.mark.parametrize(("pooling", "n_places"), [("stats", 7), ("mean", 7)])
+def test_a_nan_is_found_among_the_numbers_of_a_trained_face(pooling, n_places):
+    recipe = Recipe(VoiceSpec(), face_pooling=pooling)
+    bundle = training.fit(clouds(2, clips=2, modalities=["face"]), front_end(), name="b", seed=0, recipe=recipe)
+    check_sound(bundle)
+    assert bundle.face is not None
+    for model in spoilt(bundle.face.model, n_places):
+        assert refusal(replace(bundle, face=replace(bundle.face, model=model))) == (
+            "the face model holds a weight that is NaN; the bundle is refused"
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_places"),
+    [
+        ("product", 3),  # powers, bias, temperature
+        ("logistic", 7),  # as LDA
+        ("forest", 4),  # thresholds, leaves, the least of a probability, temperature
+    ],
+)
+def test_a_nan_is_found_among_the_numbers_of_a_trained_fusion(kind, n_places):
+    bundle = training.fit(clouds(3), front_end(), name="b", seed=0, recipe=Recipe(VoiceSpec(), fusion=kind))
+    check_sound(bundle)
+    assert bundle.fusion is not None
+    for model in spoilt(bundle.fusion.model, n_places):
+        assert refusal(replace(bundle, fusion=replace(bundle.fusion, model=model))) == (
+            "the fusion model holds a weight that is NaN; the bundle is refused"
         )
 
 
@@ -275,21 +312,40 @@ def test_a_classifier_that_does_not_do_what_it_says_is_found_before_any_file(nod
     assert refusal(voice_only(made_of(nodes, tensors=tensors))).startswith(sentence)
 
 
-def test_a_fusion_model_is_tried_even_where_one_modality_is_alone():
+def fusion_that_cannot_take_zeros(n_features):
+    """It gives NaN where there is no number over 0 at the beginning of a vector."""
     nodes = [node("Slice", "x from to axis", "y"), node("Log", "y", "z"), node("Softmax", "z", "probabilities")]
     tensors = {"from": np.array([0]), "to": np.array([3]), "axis": np.array([1])}
-    fusion = Model(made_of(nodes, tensors=tensors, shape_in=("n", 6)), THREE)
+    return Model(made_of(nodes, tensors=tensors, shape_in=("n", n_features)), THREE)
+
+
+@pytest.mark.parametrize("kind", ["forest", "logistic", "product"])
+def test_a_fusion_model_is_tried_even_where_one_modality_is_alone(kind):
+    fusion = FusionPart(kind, fusion_that_cannot_take_zeros(6))
     bundle = voice_only(classifier(N_VOICE, THREE).onnx)
+    assert "the fusion model gave a clip no probabilities" in refusal(replace(bundle, fusion=fusion))
+
+
+@pytest.mark.parametrize("left", ["both", "voice", "face"])
+def test_a_joint_network_is_tried_even_where_one_modality_is_alone(left):
+    bundle = {
+        "both": small_bundle(),
+        "voice": voice_only(classifier(N_VOICE, THREE).onnx),
+        "face": replace(small_bundle(), voice=None),
+    }[left]
+    n_features = layout_of(bundle).n_features
+    check_sound(replace(bundle, fusion=FusionPart(JOINT, classifier(n_features, THREE))))
+    fusion = FusionPart(JOINT, fusion_that_cannot_take_zeros(n_features))
     assert "the fusion model gave a clip no probabilities" in refusal(replace(bundle, fusion=fusion))
 
 
 def test_a_clip_model_of_the_face_is_tried():
     bundle = small_bundle()
-    nodes = [node("Slice", "x from to axis", "y"), node("Neg", "y", "probabilities")]
+    nodes = [node("Slice", "x from to axis", "y"), node("Exp", "y", "z"), node("Neg", "z", "probabilities")]
     tensors = {"from": np.array([0]), "to": np.array([3]), "axis": np.array([1])}
-    model = Model(made_of(nodes, tensors=tensors, shape_in=("n", 21)), THREE)
-    spoilt = replace(bundle, face=replace(bundle.face, model=model))
-    assert refusal(spoilt) == "the face model gave a clip no probabilities"
+    model = Model(made_of(nodes, tensors=tensors, shape_in=("n", N_FACE)), THREE)
+    bad = replace(bundle, face=replace(bundle.face, model=model))
+    assert refusal(bad) == "the face model gave a clip no probabilities"
 
 
 W = {"w": np.random.default_rng(0).normal(scale=0.01, size=(FACE_PX**2, 7)).astype(np.float32)}
@@ -344,7 +400,7 @@ def test_a_face_network_whose_output_has_no_stated_shape_is_refused():
     bundle = face_only(
         made_of(nodes, tensors=tensors, output="posteriors", shape_in=("n", 1, FACE_PX, FACE_PX), width=None)
     )
-    assert "the face network does not turn grey 16 x 16 crops into 7 posteriors" in refusal(bundle)
+    assert "the face network does not turn grey 16 x 16 crops into 7 values of posteriors" in refusal(bundle)
 
 
 @pytest.mark.parametrize("domain", ["", "com.example", "ai.onnx.ml"])
@@ -384,6 +440,6 @@ def test_a_face_network_that_fails_on_some_faces_only_says_so_there():
     check_sound(bundle)
     network = FaceNetwork(bundle.face.network, bundle.face.spec)
     dark = np.full((2, FACE_PX, FACE_PX), 100, np.uint8)
-    assert network.posteriors(dark).shape == (2, len(FER2013))
+    assert network.look(dark)[0].shape == (2, len(FER2013))
     with pytest.raises(BundleError, match="the face network gave a clip no probabilities"):
-        network.posteriors(np.concatenate([dark, dark + np.uint8(155)]))
+        network.look(np.concatenate([dark, dark + np.uint8(155)]))

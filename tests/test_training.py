@@ -5,26 +5,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import skl2onnx
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import StratifiedKFold
-from synthetic import THREE, clouds, front_end
+from synthetic import THREE, clouds, frames_of, front_end
 from threadpoolctl import threadpool_limits
 
 from mercli import bundle as bundles
-from mercli import classifiers, corpora, training
-from mercli.classifiers import search
+from mercli import classifiers, corpora, learning, stacking, training
+from mercli.classifiers import forest, search
 from mercli.classifiers.calibrated import softmax
 from mercli.emotions import FER2013
-from mercli.errors import CorpusError, UsageError
+from mercli.errors import CorpusError, MercliError, UsageError
+from mercli.face.pooling import pool
+from mercli.face.spec import MEAN, POOLINGS, STATS, FaceSpec
 from mercli.fusion import fusion_vector
+from mercli.inference import Classifier
 from mercli.judge import Judge
 from mercli.observer import Evidence
-from mercli.table import Table
-from mercli.training import VoiceRecipe, fit, judge_all, judge_held_out
+from mercli.table import Posteriors, Table
+from mercli.training import Recipe, fit, judge_all, judge_held_out
 from mercli.voice.spec import VoiceSpec
 
 MODALITIES = ("voice", "face", "fused")
+VOICE = Recipe(VoiceSpec())
+FACE = FaceSpec(FER2013)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +40,7 @@ def _one_thread():
 @pytest.fixture
 def small_forest(monkeypatch):
     """Forests of 30 trees, for tests that grow many."""
-    monkeypatch.setattr(training, "RandomForestClassifier", lambda _, **how: RandomForestClassifier(30, **how))
+    monkeypatch.setattr(forest, "ExtraTreesClassifier", lambda _, **how: ExtraTreesClassifier(30, **how))
 
 
 @pytest.fixture
@@ -46,8 +50,32 @@ def one_setting(monkeypatch):
     monkeypatch.setitem(search.FAMILIES, "lda", replace(family, grid=({"shrinkage": 0.4},)))
 
 
+def estimator_of(train, *what, **how):
+    """What a function trained on its way to a model, and what it gave."""
+    found = []
+    with pytest.MonkeyPatch.context() as patched:
+        write = learning._to_model
+        patched.setattr(learning, "_to_model", lambda e, *rest: found.append(e) or write(e, *rest))
+        learnt = train(*what, **how)
+    (estimator,) = found
+    return estimator, learnt
+
+
+def voice_estimator(table, name="lda"):
+    return estimator_of(training.learn_voice, table, replace(VOICE, voice_classifier=name), seed=0)[0]
+
+
+def face_rows(table, spec=FACE):
+    """The vectors of all clips with a face."""
+    return np.concatenate([pool(clip.face, spec) for clip in table.evidence if clip.face is not None])
+
+
+def voice_rows(table):
+    return np.concatenate([clip.voice for clip in table.evidence if clip.voice is not None])
+
+
 def rows_given(monkeypatch):
-    """A list that gets the rows of every voice classifier that is trained from now on."""
+    """A list that gets the rows of every classifier that is trained from now on."""
     given = []
     train = classifiers.train_and_hold_out
     monkeypatch.setattr(
@@ -59,6 +87,11 @@ def rows_given(monkeypatch):
 def at_temperature_1(posteriors, temperature):
     """What the scores themselves say, whatever the speakers together made of their confidence."""
     return softmax(temperature * np.log(posteriors))
+
+
+def run(model, vectors):
+    """What prediction gets of a model."""
+    return Classifier(model.onnx, model.classes, model.classes, vectors.shape[1], "a model").posteriors(vectors)
 
 
 def accuracy(posteriors, labels, classes=THREE):
@@ -86,6 +119,15 @@ def with_more_views(table):
 
     evidence = tuple(
         replace(clip, voice=np.concatenate((clip.voice, near(clip.voice, 1))), voice_altered=near(clip.voice, 3))
+        for clip in table.evidence
+    )
+    return replace(table, evidence=evidence)
+
+
+def with_long_faces(table):
+    """The same table, each face seen for twelve seconds."""
+    evidence = tuple(
+        replace(clip, face=frames_of(clip.face.posteriors, step_s=12 / (len(clip.face) - 1)))
         for clip in table.evidence
     )
     return replace(table, evidence=evidence)
@@ -140,7 +182,7 @@ class TestWhatIsLearnt:
     def test_each_view_and_each_altered_one_is_a_row_with_the_label_of_its_clip(self, monkeypatch):
         given = rows_given(monkeypatch)
         table = with_more_views(clouds(modalities=["voice"]))
-        training._fit_voice(table, "lda", 0)
+        training.learn_voice(table, VOICE, seed=0)
         (rows,) = given
         for said, of_clips in ((rows.labels, table.labels), (rows.speakers, table.speakers)):
             assert said.tolist() == [name for name in of_clips for _ in range(5)]
@@ -152,7 +194,7 @@ class TestWhatIsLearnt:
     def test_what_prediction_will_hear_is_told_from_altered_copies(self, monkeypatch):
         given = rows_given(monkeypatch)
         table = without(with_more_views(clouds(modalities=["voice"])), "voice", [0, 3])
-        training._fit_voice(table, "lda", 0)
+        training.learn_voice(table, VOICE, seed=0)
         (rows,) = given
         assert rows.heard.tolist() == [True, True, False, False, False] * (len(table.labels) - 2)
         assert set(rows.clips) == set(range(len(table.labels))) - {0, 3}
@@ -166,18 +208,42 @@ class TestWhatIsLearnt:
 
     def test_the_answers_to_the_views_of_a_clip_are_averaged_and_altered_ones_not_asked_for(self):
         table = with_more_views(clouds(5, class_offset=0.3))
-        voice = training._fit_voice(table, "lda", 0).estimator
-        said = training._say(table, voice, None, THREE).voice
-        for clip, posterior in zip(table.evidence, said, strict=True):
-            assert np.allclose(posterior, voice.predict_proba(clip.voice).mean(axis=0), atol=1e-12)
+        voice = voice_estimator(table)
         made = fit(table, front_end(), name="b", seed=0)
-        assert np.allclose(judge_all(made, table, THREE).voice, said, atol=1e-5)
+        for clip, posterior in zip(table.evidence, judge_all(made, table, THREE).voice, strict=True):
+            assert np.allclose(posterior, voice.predict_proba(clip.voice).mean(axis=0), atol=1e-5)
         assert accuracy(judge_held_out(table, front_end(), seed=0).voice, table.labels) > 0.6
 
-    def test_a_fusion_learns_which_modality_to_trust(self):
+    @pytest.mark.parametrize("pooling", [MEAN, STATS])
+    def test_the_stretches_of_a_face_are_rows_each_with_the_label_of_its_clip(self, monkeypatch, pooling):
+        given = rows_given(monkeypatch)
+        table = without(with_long_faces(clouds(modalities=["face"])), "face", [2])
+        spec = replace(FACE, pooling=pooling)
+        training.learn_face(table, spec, seed=0)
+        (rows,) = given
+        kept = [i for i in range(len(table.labels)) if i != 2]
+        assert rows.clips.tolist() == [i for i in kept for _ in range(2)]
+        for said, of_clips in ((rows.labels, table.labels), (rows.speakers, table.speakers)):
+            assert said.tolist() == [of_clips[i] for i in kept for _ in range(2)]
+        assert np.array_equal(rows.X[6:8], pool(table.evidence[4].face, spec))
+        assert rows.heard.all()
+
+    def test_the_answers_to_the_stretches_of_a_face_are_averaged(self):
+        table = with_long_faces(clouds(5, modalities=["face"]))
+        face, learnt = estimator_of(training.learn_face, table, FACE, seed=0)
+        made = fit(table, front_end(), name="b", seed=0)
+        assert made.face.model == learnt.model
+        for clip, posterior in zip(table.evidence, judge_all(made, table, THREE).face, strict=True):
+            vectors = pool(clip.face, FACE)
+            assert len(vectors) == 2
+            assert np.allclose(posterior, face.predict_proba(vectors).mean(axis=0), atol=1e-5)
+
+    @pytest.mark.parametrize("fusion", ["product", "logistic", "forest"])
+    def test_a_fusion_learns_which_modality_to_trust(self, fusion):
         voice, face = clouds(6, modalities=["voice"]), clouds(6, modalities=["face"], class_offset=0, seed=1)
         both = tuple(replace(v, face=f.face) for v, f in zip(voice.evidence, face.evidence, strict=True))
-        said = judge_held_out(replace(voice, evidence=both), front_end(), seed=0)
+        recipe = replace(VOICE, fusion=fusion)
+        said = judge_held_out(replace(voice, evidence=both), front_end(), seed=0, recipe=recipe)
         assert accuracy(said.face, voice.labels) < 0.6
         assert accuracy(said.fused, voice.labels) > 0.9
 
@@ -189,10 +255,15 @@ class TestWhatIsKeptApart:
         return [THREE[(THREE.index(table.labels[row]) + 1) % 3] for row in rows]
 
     def crossfitted(self, table):
-        """What the fusion learns from; the voice's without the temperature, which all speakers together set."""
-        heard = training._fit_voice(table, "lda", 0)
-        said = training._crossfit(table, heard, THREE, 0)
-        return replace(said, voice=at_temperature_1(said.voice, heard.estimator.temperature))
+        """What the fusion learns from, without the temperatures, which all speakers together set."""
+        voice, heard = estimator_of(training.learn_voice, table, VOICE, seed=0)
+        face, seen = estimator_of(training.learn_face, table, FACE, seed=0)
+        said = training.held_out(heard, seen, THREE)
+        return Posteriors(
+            at_temperature_1(said.voice, voice.temperature),
+            at_temperature_1(said.face, face.temperature),
+            said.fused,
+        )
 
     @pytest.mark.usefixtures("one_setting")
     @pytest.mark.parametrize("speaker", ["speaker-00", "speaker-02"])
@@ -213,34 +284,40 @@ class TestWhatIsKeptApart:
         first, *rest = rows_of(table, "speaker-01")
         evidence = list(table.evidence)
         for row in rest:
-            evidence[row] = Evidence(*(50 * getattr(evidence[row], m) for m in ("voice", "face")))
+            wrong = evidence[row].face.posteriors[:, ::-1] ** 3
+            evidence[row] = Evidence(50 * evidence[row].voice, frames_of(wrong / wrong.sum(axis=1, keepdims=True)))
         before = self.crossfitted(table)
         after = self.crossfitted(replace(table, evidence=tuple(evidence)))
         for modality in ("voice", "face"):
             one, other = getattr(before, modality), getattr(after, modality)
             assert np.allclose(one[first], other[first], rtol=1e-6, atol=1e-12)
 
-    def test_the_voice_s_posteriors_are_those_of_the_search_for_each_speaker_left_out(self):
+    @pytest.mark.parametrize("modality", ["voice", "face"])
+    def test_the_posteriors_are_those_of_the_search_for_each_speaker_left_out(self, modality):
         """At the setting and the temperature that the bundle's own model has."""
-        table = without(with_more_views(clouds(4, class_offset=0.2)), "voice", [5, 40])
-        heard = training._fit_voice(table, "lda", 0)
-        said = training._crossfit(table, heard, THREE, 0).voice
+        table = without(with_more_views(clouds(4, class_offset=0.2)), modality, [5, 40])
+        heard = estimator_of(training.learn_voice, table, VOICE, seed=0)
+        seen = estimator_of(training.learn_face, table, FACE, seed=0)
+        said = getattr(training.held_out(heard[1], seen[1], THREE), modality)
         assert np.isnan(said[[5, 40]]).all()
-        chosen, temperature = heard.estimator.chosen, heard.estimator.temperature
+        estimator = {"voice": heard, "face": seen}[modality][0]
         for speaker in set(table.speakers):
             rest = table.of_speakers(frozenset(table.speakers) - {speaker})
-            (scorer,) = search.fit_lda(training._labelled_rows(rest, rest.with_vector("voice")), [chosen], 0)
+            rows = rest.voice_rows() if modality == "voice" else rest.face_rows(FACE)
+            (scorer,) = search.fit_lda(rows, [estimator.chosen], 0)
             for row in rows_of(table, speaker):
                 if row not in (5, 40):
-                    of_views = softmax(scorer.scores(table.evidence[row].voice) / temperature)
+                    clip = table.evidence[row]
+                    vectors = clip.voice if modality == "voice" else pool(clip.face, FACE)
+                    of_views = softmax(scorer.scores(vectors) / estimator.temperature)
                     assert np.allclose(said[row], of_views.mean(axis=0), atol=1e-9)
 
     def test_what_was_not_judged_without_its_speaker_is_no_example_for_the_fusion(self):
         """One speaker's voice, all speakers' faces: nobody else's voice can judge it."""
         table = clouds(4)
         table = without(table, "voice", range(12, 48))
-        heard = training._fit_voice(table, "lda", 0)
-        assert np.isnan(training._crossfit(table, heard, THREE, 0).voice).all()
+        heard, seen = training.learn_voice(table, VOICE, seed=0), training.learn_face(table, FACE, seed=0)
+        assert np.isnan(training.held_out(heard, seen, THREE).voice).all()
         made = fit(table, front_end(), name="b", seed=0)
         assert made.modalities == ("voice", "face")
         assert made.fusion is None
@@ -256,16 +333,30 @@ class TestWhatIsKeptApart:
             assert np.array_equal(one[rows], other[rows])
             assert not np.allclose(one[others], other[others])
 
-    def test_the_forest_is_grown_on_those_posteriors_and_no_others(self, monkeypatch):
-        table = clouds(4)
-        grown = []
-        grow = training._fit_fusion
-        monkeypatch.setattr(training, "_fit_fusion", lambda said, *rest: grown.append(said) or grow(said, *rest))
-        fit(table, front_end(), name="b", seed=0)
-        heard = training._fit_voice(table, "lda", 0)
-        (said,), expected = grown, training._crossfit(table, heard, THREE, 0)
-        assert np.array_equal(said.voice, expected.voice)
-        assert np.array_equal(said.face, expected.face)
+    @pytest.mark.parametrize("fusion", ["product", "logistic", "forest"])
+    def test_the_fusion_is_trained_on_those_posteriors_and_no_others(self, monkeypatch, fusion):
+        given = rows_given(monkeypatch)
+        table = without(without(clouds(4), "voice", [3]), "face", [8, 9])
+        fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, fusion=fusion))
+        heard, seen = training.learn_voice(table, VOICE, seed=0), training.learn_face(table, FACE, seed=0)
+        expected = training.held_out(heard, seen, THREE)
+        both = [i for i in range(len(table.labels)) if i not in (3, 8, 9)]
+        rows = given[2]  # after the voice's and the face's
+        assert np.array_equal(rows.X, fusion_vector(expected.voice[both], expected.face[both]))
+        assert rows.clips.tolist() == both
+        assert rows.labels.tolist() == [table.labels[i] for i in both]
+        assert rows.speakers.tolist() == [table.speakers[i] for i in both]
+
+    def test_with_a_split_the_fusion_is_trained_on_what_the_bundle_says_of_its_own_speakers(self, monkeypatch):
+        table = clouds(6, class_offset=0.3)
+        models, fusion = (
+            table.of_speakers(frozenset(names)) for names in (table.speakers[:36], table.speakers[36:])
+        )
+        given = rows_given(monkeypatch)
+        made = fit(models, front_end(), name="b", seed=0, fusion_on=fusion)
+        said = judge_all(made, fusion, THREE)
+        assert np.array_equal(given[2].X, fusion_vector(said.voice, said.face))
+        assert given[2].speakers.tolist() == list(fusion.speakers)
 
     def test_with_a_split_voice_and_face_do_not_see_the_speakers_of_the_fusion(self):
         table = clouds(6, class_offset=0.3)
@@ -299,7 +390,7 @@ class TestWhatIsKeptApart:
 
         monkeypatch.setitem(search.FAMILIES, "lda", replace(family, fit=watched))
         table = with_more_views(clouds(speakers, modalities=["voice"]))
-        training._fit_voice(table, "lda", 0)
+        classifiers.train_and_hold_out("lda", table.voice_rows(), seed=0)
         assert judged
         for learnt, asked in judged:
             for clip in table.evidence:
@@ -319,9 +410,9 @@ class TestWhatIsKeptApart:
 
         how = {"clips": 2, "modalities": ["voice"], "class_offset": 0, "speaker_offset": 3.0}
         table, others = (clouds(9, seed=seed, relabel=always_one, **how) for seed in (0, 1))
-        voice = training._fit_voice(table, "lda", 0).estimator
-        assert accuracy(voice.predict_proba(training._vectors(table, "voice")), table.labels) == 1
-        unseen = training._vectors(others, "voice")
+        voice = voice_estimator(table)
+        assert accuracy(voice.predict_proba(voice_rows(table)), table.labels) == 1
+        unseen = voice_rows(others)
         assert softmax(voice.scorer.scores(unseen)).max(axis=1).mean() > 0.8
         assert voice.predict_proba(unseen).max(axis=1).mean() < 0.5
 
@@ -330,13 +421,13 @@ class TestTheVoiceClassifier:
     @pytest.mark.parametrize("name", ["lda", "svm", "forest"])
     def test_it_is_the_one_that_the_recipe_names_and_the_record_says_so(self, name):
         table = clouds(3, modalities=["voice"])
-        made = fit(table, front_end(), name="b", seed=0, voice=VoiceRecipe(VoiceSpec(), name))
-        expected = training._fit_voice(table, name, 0).estimator
+        made = fit(table, front_end(), name="b", seed=0, recipe=Recipe(VoiceSpec(), name))
+        expected = voice_estimator(table, name)
         assert made.training["voice_classifier"] == {"name": name, **expected.settings}
         setting = {"lda": {"shrinkage"}, "svm": {"C", "gamma"}, "forest": {"min_samples_leaf"}}[name]
         assert set(expected.settings) == setting | {"temperature"}
         said = judge_all(made, table, THREE).voice
-        assert np.allclose(said, expected.predict_proba(training._vectors(table, "voice")), atol=1e-5)
+        assert np.allclose(said, expected.predict_proba(voice_rows(table)), atol=1e-5)
 
     def test_without_a_recipe_it_is_lda_and_the_voice_is_measured_as_the_base_says(self):
         base = front_end()
@@ -348,17 +439,16 @@ class TestTheVoiceClassifier:
 
     def test_the_recipe_says_how_the_voice_was_measured(self):
         spec = VoiceSpec(hop_s=0.02)
-        made = fit(clouds(modalities=["voice"]), front_end(), name="b", seed=0, voice=VoiceRecipe(spec))
+        made = fit(clouds(modalities=["voice"]), front_end(), name="b", seed=0, recipe=Recipe(spec))
         assert made.voice.spec == spec
 
     def test_auto_takes_the_one_that_does_best_and_records_the_comparison(self, monkeypatch):
         for name, family in search.FAMILIES.items():
             monkeypatch.setitem(search.FAMILIES, name, replace(family, grid=family.grid[-1:]))
         table = clouds(3, class_offset=0.3, modalities=["voice"])
-        rows = training._labelled_rows(table, table.with_vector("voice"))
-        best, compared = classifiers.choose(rows, seed=0)
-        recipe = VoiceRecipe(VoiceSpec(), training.AUTO)
-        record = fit(table, front_end(), name="b", seed=0, voice=recipe).training["voice_classifier"]
+        best, compared = classifiers.choose(table.voice_rows(), seed=0)
+        recipe = Recipe(VoiceSpec(), training.AUTO)
+        record = fit(table, front_end(), name="b", seed=0, recipe=recipe).training["voice_classifier"]
         assert record["name"] == best
         assert record["compared_uar"] == {name: round(uar, 4) for name, uar in compared.items()}
         assert tuple(record["compared_uar"]) == classifiers.NAMES
@@ -367,24 +457,114 @@ class TestTheVoiceClassifier:
     def test_auto_chooses_anew_without_the_speaker_held_out(self, monkeypatch):
         asked = []
         monkeypatch.setattr(
-            classifiers, "choose", lambda rows, **_: asked.append(set(rows.speakers.tolist())) or ("lda", {})
+            classifiers, "choose", lambda rows, *_, **__: asked.append(set(rows.speakers.tolist())) or ("lda", {})
         )
         table = clouds(3, modalities=["voice"])
-        judge_held_out(table, front_end(), seed=0, voice=VoiceRecipe(VoiceSpec(), training.AUTO))
+        judge_held_out(table, front_end(), seed=0, recipe=Recipe(VoiceSpec(), training.AUTO))
         everyone = set(table.speakers)
         assert sorted(map(sorted, asked)) == sorted(sorted(everyone - {name}) for name in everyone)
 
     def test_a_bundle_without_a_voice_records_none(self):
         assert "voice_classifier" not in fit(clouds(modalities=["face"]), front_end(), name="b", seed=0).training
 
+
+class TestTheFaceClassifier:
+    @pytest.mark.parametrize(("pooling", "name"), [(MEAN, "logistic"), (STATS, "lda")])
+    def test_it_suits_how_the_frames_are_pooled_and_the_record_says_so(self, pooling, name):
+        table = clouds(3, modalities=["face"])
+        made = fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, face_pooling=pooling))
+        spec = replace(FACE, pooling=pooling)
+        expected, _ = estimator_of(training.learn_face, table, spec, seed=0)
+        assert made.face.spec == replace(front_end().face.spec, pooling=pooling)
+        assert made.training["face_classifier"] == {"name": name, **expected.settings}
+        said = judge_all(made, table, THREE).face
+        assert np.allclose(said, expected.predict_proba(face_rows(table, spec)), atol=1e-5)
+
+    @pytest.mark.parametrize("pooling", [MEAN, STATS])
+    def test_without_a_recipe_the_frames_are_pooled_as_the_base_says(self, pooling):
+        base = front_end()
+        base = replace(base, face=replace(base.face, spec=replace(base.face.spec, pooling=pooling)))
+        assert fit(clouds(modalities=["face"]), base, name="b", seed=0).face.spec.pooling == pooling
+
+    def test_the_frames_are_pooled_as_the_recipe_says_whatever_the_base_does(self):
+        table = clouds(modalities=["face"])
+        made = {}
+        for pooling in (MEAN, STATS):
+            base = front_end()
+            base = replace(base, face=replace(base.face, spec=replace(base.face.spec, pooling=pooling)))
+            made[pooling] = fit(table, base, name="b", seed=0, recipe=replace(VOICE, face_pooling=STATS))
+        assert made[MEAN] == made[STATS]
+
+    def test_a_bundle_without_a_face_records_none(self):
+        record = fit(clouds(modalities=["voice"]), front_end(), name="b", seed=0).training
+        assert set(record) == {"voice_classifier"}
+
+
+class TestTheFusion:
+    @pytest.mark.parametrize("kind", ["forest", "logistic", "product"])
+    def test_it_is_of_the_kind_that_the_recipe_names_and_the_record_says_so(self, kind):
+        table = clouds(4)
+        made = fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, fusion=kind))
+        assert made.fusion.kind == made.training["fusion"]["name"] == kind
+        setting = {"forest": "min_samples_leaf", "logistic": "C", "product": "stiffness"}[kind]
+        assert set(made.training["fusion"]) == {"name", setting, "temperature"}
+
+    def test_without_a_recipe_it_is_a_product(self):
+        assert fit(clouds(4), front_end(), name="b", seed=0).fusion.kind == "product" == stacking.BEST
+
+    @pytest.mark.usefixtures("small_forest")
+    def test_auto_takes_the_one_that_does_best_and_records_the_comparison(self):
+        table = clouds(3, clips=3, class_offset=0.3)
+        made = fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, fusion="auto"))
+        record = made.training["fusion"]
+        assert tuple(record["compared_uar"]) == ("forest", "logistic", "product")
+        assert record["compared_uar"][made.fusion.kind] == max(record["compared_uar"].values())
+        named = fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, fusion=made.fusion.kind))
+        assert named.fusion == made.fusion
+
+    @pytest.mark.usefixtures("small_forest")
+    @pytest.mark.parametrize("kind", ["forest", "logistic", "product"])
+    def test_it_judges_speakers_never_heard_as_well_as_either_modality(self, kind):
+        table = clouds(5, class_offset=0.3)
+        said = judge_held_out(table, front_end(), seed=0, recipe=replace(VOICE, fusion=kind))
+        assert np.allclose(said.fused.sum(axis=1), 1)
+        alone = [accuracy(getattr(said, modality), table.labels) for modality in ("voice", "face")]
+        assert accuracy(said.fused, table.labels) > max(alone) - 0.05
+
+
+class TestNames:
     def test_a_name_that_does_not_exist_is_refused_with_those_that_do(self):
         for name in (*classifiers.NAMES, training.AUTO):
-            training.check_classifier(name)
+            training.check(voice_classifier=name)
         with pytest.raises(
             UsageError,
             match="no voice classifier 'LDA'; there are lda, logistic, svm, forest, average, auto",
         ):
-            training.check_classifier("LDA")
+            training.check(voice_classifier="LDA")
+
+    def test_so_is_that_of_a_pooling_and_of_a_fusion(self, monkeypatch):
+        monkeypatch.setattr("importlib.util.find_spec", lambda _: "PyTorch")
+        for name in POOLINGS:
+            training.check(face_pooling=name)
+        for name in ("forest", "logistic", "product", "joint", "auto"):
+            training.check(fusion=name)
+        with pytest.raises(UsageError, match="no face pooling 'max'; there are mean, stats, recurrent"):
+            training.check(face_pooling="max")
+        with pytest.raises(UsageError, match="no fusion 'svm'; there are forest, logistic, product, joint, auto"):
+            training.check(fusion="svm")
+
+    @pytest.mark.parametrize(
+        ("asked", "what"),
+        [({"face_pooling": "recurrent"}, "a recurrent network"), ({"fusion": "joint"}, "a joint network")],
+    )
+    def test_what_takes_pytorch_is_refused_where_there_is_none(self, monkeypatch, asked, what):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "torch" else name)
+        with pytest.raises(UsageError) as caught:
+            training.check(**asked)
+        assert str(caught.value) == (
+            f"{what} is trained by PyTorch, which is not installed: pip install 'mercli[train]'"
+        )
+        training.check(voice_classifier="lda", face_pooling="stats", fusion="product")
 
 
 class TestTheOnnxForm:
@@ -395,36 +575,49 @@ class TestTheOnnxForm:
     @pytest.mark.parametrize("modality", ["voice", "face"])
     def test_it_agrees_with_what_was_trained_to_1e_5(self, modality, classes, scale):
         def scaled(table):
-            seen = (getattr(clip, modality) * np.float32(scale) for clip in table.evidence)
-            return replace(table, evidence=tuple(Evidence(**{modality: vector}) for vector in seen))
+            """Of a face the place, whose numbers know no bounds."""
+            seen = (getattr(clip, modality) for clip in table.evidence)
+            evidence = (
+                Evidence(voice=numbers * np.float32(scale))
+                if modality == "voice"
+                else Evidence(face=replace(numbers, boxes_px=moved(len(numbers))))
+                for numbers in seen
+            )
+            return replace(table, evidence=tuple(evidence))
+
+        def moved(n_frames):
+            places = [*scale * rng.normal(size=(2, n_frames)), *rng.uniform(1, 2, (2, n_frames))]
+            return np.stack(places, axis=1).astype(np.float32)
+
+        rng = np.random.default_rng(7)
 
         kinds = {"modalities": [modality], "class_offset": 0.3}
         trained, unseen = (
             scaled(clouds(5, classes=classes, **kinds)),
             scaled(clouds(20, classes=classes, seed=9, **kinds)),
         )
-        make = {"voice": lambda t: training._fit_voice(t, "lda", 0).estimator, "face": training._fit_face}
-        estimator = make[modality](trained)
+        if modality == "voice":
+            estimator, vectors = voice_estimator(trained), voice_rows(unseen)
+        else:
+            estimator, _ = estimator_of(training.learn_face, trained, FACE, seed=0)
+            vectors = face_rows(unseen)
         model = getattr(fit(trained, front_end(), name="b", seed=0), modality).model
         assert model.classes == tuple(estimator.classes_)
-        vectors = training._vectors(unseen, modality)
-        difference = np.abs(training._run(model, vectors) - estimator.predict_proba(vectors))
+        difference = np.abs(run(model, vectors) - estimator.predict_proba(vectors))
         assert difference.max() < 1e-5
 
+    @pytest.mark.parametrize("kind", ["forest", "logistic", "product"])
     @pytest.mark.parametrize("classes", [("happy", "sad"), THREE, FER2013], ids=["2", "3", "7"])
-    def test_the_forest_agrees_too(self, classes, monkeypatch):
-        forests = []
-        convert = training._to_model
-        monkeypatch.setattr(
-            training, "_to_model", lambda forest, *rest: forests.append(forest) or convert(forest, *rest)
-        )
+    def test_the_fusion_agrees_too(self, classes, kind):
         rng = np.random.default_rng(0)
         n = len(classes)
         posteriors = rng.dirichlet(np.ones(n), (2, 300))
-        said = training.Posteriors(*posteriors, np.full((300, n), np.nan))
-        model = training._fit_fusion(said, rng.choice(classes, 300).tolist(), 0)
-        unseen = fusion_vector(*rng.dirichlet(np.ones(n), (2, 500)))
-        difference = np.abs(training._run(model, unseen) - forests[0].predict_proba(unseen))
+        said = Posteriors(*posteriors, np.full((300, n), np.nan))
+        speakers = tuple(f"s{i}" for i in rng.integers(0, 5, 300))
+        table = Table((Evidence(),) * 300, tuple(rng.choice(classes, 300).tolist()), speakers)
+        estimator, learnt = estimator_of(stacking.fit_fusion, kind, table, said, front_end(), classes, seed=0)
+        unseen = fusion_vector(*rng.dirichlet(np.full(n, 0.2), (2, 500)))
+        difference = np.abs(run(learnt.model, unseen) - estimator.predict_proba(unseen))
         assert difference.max() < 1e-5
 
     @pytest.mark.parametrize("name", ["lda", "svm"])
@@ -434,17 +627,26 @@ class TestTheOnnxForm:
         evidence = list(table.evidence)
         evidence[1::7] = evidence[0::7]
         twice = replace(table, evidence=tuple(evidence))
-        made = fit(twice, front_end(), name="b", seed=0, voice=VoiceRecipe(VoiceSpec(), name))
+        made = fit(twice, front_end(), name="b", seed=0, recipe=Recipe(VoiceSpec(), name))
         said = judge_all(made, twice, FER2013).voice
         first, second = (FER2013.index(label) for label in table.labels[:2])
         assert np.allclose(said[0::7, first], said[0::7, second], atol=1e-5)
 
-    @pytest.mark.parametrize("modality", ["voice", "face"])
-    def test_a_model_that_changes_in_conversion_is_an_error(self, monkeypatch, modality):
-        monkeypatch.setattr(training, "_run", lambda _, vectors: np.full((len(vectors), 3), 1 / 3))
-        sentence = f"the {modality} model in ONNX differs from the trained one"
-        with pytest.raises(training.MercliError, match=sentence):
-            fit(clouds(modalities=[modality]), front_end(), name="b", seed=0)
+    @pytest.mark.parametrize("part", ["voice", "face", "fusion"])
+    def test_a_model_that_changes_in_conversion_is_an_error(self, monkeypatch, part):
+        write, written = classifiers.to_onnx, []
+
+        def wrongly(estimator):
+            written.append(estimator)
+            if part == "fusion" and len(written) < 3:  # after the voice's and the face's
+                return write(estimator)
+            return write(replace(estimator, temperature=estimator.temperature * 1.001))
+
+        monkeypatch.setattr(classifiers, "to_onnx", wrongly)
+        name = {"voice": "lda", "face": "lda", "fusion": "product"}[part]
+        table = clouds(modalities=["voice", "face"] if part == "fusion" else [part])
+        with pytest.raises(MercliError, match=f"the {name} model in ONNX differs from the trained one on"):
+            fit(table, front_end(), name="b", seed=0)
 
 
 @pytest.mark.usefixtures("small_forest")
@@ -510,7 +712,7 @@ class TestOddTables:
         table = clouds(2)
         assert fit(table, front_end(), name="b", seed=0).fusion is not None
         said = judge_held_out(table, front_end(), seed=0)
-        # One speaker is left to train on: no posteriors of models that did not hear them, so no forest.
+        # One speaker is left to train on: no posteriors of models that did not hear them, so no fusion.
         assert np.allclose(said.fused, (said.voice + said.face) / 2)
 
     def test_many_speakers_with_one_clip_each_are_enough(self):
@@ -563,8 +765,9 @@ class TestRepeatability:
     @pytest.fixture
     def digest(self, tmp_path):
         def made(seed, table=None):
-            folder = tmp_path / "b"
-            bundles.save(fit(table or clouds(), front_end(), name="b", seed=seed), folder)
+            """Of a forest, whose trees are drawn."""
+            recipe, folder = replace(VOICE, fusion="forest"), tmp_path / "b"
+            bundles.save(fit(table or clouds(), front_end(), name="b", seed=seed, recipe=recipe), folder)
             return bundles.load(folder).digest
 
         return made
@@ -572,18 +775,10 @@ class TestRepeatability:
     def test_the_same_seed_gives_the_same_bundle_to_the_last_byte(self, digest):
         assert digest(3) == digest(3)
 
-    def test_the_order_in_which_skl2onnx_happens_to_list_its_opsets_does_not_show(self, digest, monkeypatch):
-        before, convert = digest(3), skl2onnx.to_onnx
-
-        def other_way_round(*what, **how):
-            model = convert(*what, **how)
-            opsets = list(model.opset_import)
-            del model.opset_import[:]
-            model.opset_import.extend(reversed(opsets))
-            return model
-
-        monkeypatch.setattr(skl2onnx, "to_onnx", other_way_round)
-        assert digest(3) == before
+    @pytest.mark.parametrize("recipe", [replace(VOICE, fusion="logistic", face_pooling=MEAN), VOICE])
+    def test_so_it_does_whatever_is_fused_and_pooled(self, recipe):
+        one, other = (fit(clouds(), front_end(), name="b", seed=3, recipe=recipe) for _ in range(2))
+        assert one == other
 
     def test_another_seed_or_another_clip_gives_another(self, digest):
         less = clouds().take(range(1, 48))

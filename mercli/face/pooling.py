@@ -80,10 +80,11 @@ def stretches(frames: FaceFrames) -> list[FaceFrames]:
     frames = replace(frames, times_s=np.maximum.accumulate(frames.times_s))
     start_s, end_s = float(frames.times_s[0]), float(frames.times_s[-1])
     count = max(1, math.ceil((end_s - start_s) / STRETCH_S))
-    edges_s = np.linspace(start_s, end_s, count + 1)[1:-1]
-    ends = [*np.searchsorted(frames.times_s, edges_s), len(frames)]
-    starts = [0, *ends[:-1]]
-    return [frames.take(slice(a, b)) for a, b in zip(starts, ends, strict=True) if b > a]
+    # It may also leap ahead by years: there are as many stretches as frames at most.
+    which = np.floor((frames.times_s - start_s) * (count / max(end_s - start_s, STRETCH_S)))
+    starts = np.flatnonzero(np.diff(np.minimum(which, count - 1), prepend=-1))
+    ends = [*starts[1:], len(frames)]
+    return [frames.take(slice(a, b)) for a, b in zip(starts, ends, strict=True)]
 
 
 def _describe(frames: FaceFrames, spec: FaceSpec) -> NDArray[np.float64]:
