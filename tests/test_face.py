@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
-from synthetic import FACE_PX, frames_of, front_end
+from synthetic import FACE_PX, front_end
 
 from mercli.errors import BundleError, UsageError
 from mercli.face.box import Box, crop
 from mercli.face.detect import HAAR, Haar, open_detector
-from mercli.face.pooling import pool, vector_names
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
 from mercli.sample import draw_portrait
@@ -171,29 +170,6 @@ def test_opencv_may_speak_again_afterwards(tmp_path: Path) -> None:
         assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_ERROR
     finally:
         cv2.utils.logging.setLogLevel(before)
-
-
-# The clip's vector
-
-
-SPEC = FaceSpec(("angry", "happy", "sad"))
-
-
-def test_pooling_gives_mean_deviation_and_upper_tail_of_each_class() -> None:
-    rows = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(np.float32)
-    (vector,) = pool(frames_of(rows), SPEC)
-    assert vector[:3] == pytest.approx(rows.mean(axis=0), abs=1e-6)
-    assert vector[3:6] == pytest.approx(rows.std(axis=0), abs=1e-6)
-    ordered = np.sort(rows, axis=0)  # of 50 the 90th percentile is at place 44.1
-    assert vector[6:] == pytest.approx(0.9 * ordered[44] + 0.1 * ordered[45], abs=1e-6)
-    names = vector_names(SPEC)
-    assert len(names) == len(vector)
-    assert (names[1], names[3], names[8]) == ("happy_mean", "angry_std", "sad_p90")
-
-
-def test_one_frame_pools_to_itself_without_deviation() -> None:
-    (vector,) = pool(frames_of(np.array([[0.2, 0.8]], np.float32)), SPEC)
-    assert vector == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
 
 
 # The network

@@ -42,7 +42,7 @@ def observe(bundle: Bundle) -> Observe:
 def whole(face: FaceFrames | None) -> list[NDArray[np.float64]]:
     """All that is known of the frames of a face."""
     assert face is not None
-    return [np.asarray(getattr(face, part.name)) for part in fields(face)]
+    return [np.asarray(getattr(face, part.name)) for part in fields(face) if part.name != "track"]
 
 
 def same(one: FaceFrames | None, other: FaceFrames | None) -> bool:
