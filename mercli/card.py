@@ -46,6 +46,7 @@ def write_card(
     parts = [
         f"# {bundle.name}\n",
         f"Classes: {', '.join(bundle.classes)}. Modalities: {', '.join(bundle.modalities)}.\n",
+        *_ways(bundle),
         *_encoder(bundle),
         f"## What the answers mean\n\n{MEANING}",
         f"## Data\n\n{data.strip()}\n",
@@ -56,6 +57,13 @@ def write_card(
         f"## How it was made\n\n```\n{command}\n```\n",
     ]
     return "\n".join(parts)
+
+
+def _ways(bundle: Bundle) -> list[str]:
+    """Say how faces are pooled and what fuses."""
+    pooling = f"Frames of a face are pooled by {bundle.face.spec.pooling}." if bundle.face else ""
+    fusion = f"Voice and face are fused by {bundle.fusion.kind}." if bundle.fusion else ""
+    return [" ".join(filter(None, (pooling, fusion))) + "\n"] if pooling else []
 
 
 def _encoder(bundle: Bundle) -> list[str]:

@@ -110,8 +110,11 @@ def _answers(
 
 
 def _without(table: Table, modality: str) -> Table:
-    gone = {"voice": None, "voice_sequences": None} if modality == "voice" else {"face": None}
-    return Table(tuple(replace(clip, **gone) for clip in table.evidence), table.labels, table.speakers)
+    left = (
+        replace(clip, voice=None, voice_sequences=None) if modality == "voice" else replace(clip, face=None)
+        for clip in table.evidence
+    )
+    return replace(table, evidence=tuple(left))
 
 
 def _uar(learnt: Learnt, table: Table) -> float:
