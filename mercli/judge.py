@@ -148,7 +148,15 @@ class Judge:
         status = "failed" if fused is None else "partial" if problems else "ok"
         # The voice is the main speaker's: the other faces neither have one nor lack one.
         alone = (
-            replace(evidence, voice=None, face=face, n_face_frames=len(face), missing=(), other_faces=())
+            replace(
+                evidence,
+                voice=None,
+                voice_sequences=None,
+                face=face,
+                n_face_frames=len(face),
+                missing=(),
+                other_faces=(),
+            )
             for face in evidence.other_faces
         )
         others = tuple(self.judge(evidence) for evidence in alone)

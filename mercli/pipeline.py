@@ -243,14 +243,27 @@ def predict_file(path: Path, setup: Setup) -> Result:
     observer, judge = _worker(setup)
     try:
         with observer.observing(path) as (evidence, voice):
-            result = judge.judge(evidence)
-            return (
-                replace(result, timeline=judge.over_time(moments(evidence, voice))) if setup.timeline else result
-            )
+            result = _row_of(judge.judge(evidence))
+            if setup.timeline:
+                result = replace(result, timeline=judge.over_time(moments(evidence, voice)))
+            return result
     except Exception as error:
         # What is wrong with a file stays wrong with it; anything else may be gone the next time.
         passing = not isinstance(error, MediaError)
         return Result("failed", Evidence(), error=sentence(error, debug=setup.debug), passing=passing)
+
+
+def _row_of(result: Result) -> Result:
+    """Leave behind what no row tells: the frames of an hour of film are megabytes to send."""
+    seen = result.evidence.face
+    evidence = replace(
+        result.evidence,
+        voice=None,
+        voice_sequences=None,
+        face=None if seen is None else seen.take(slice(0)),  # which face it is stays
+        other_faces=(),
+    )
+    return replace(result, evidence=evidence, others=tuple(map(_row_of, result.others)))
 
 
 @functools.lru_cache(maxsize=1)

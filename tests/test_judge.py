@@ -385,3 +385,9 @@ def test_a_joint_network_answers_by_the_mean_over_stretches_whatever_is_missing(
 def test_a_joint_network_gives_no_answer_where_both_are_missing(joint):
     result = Judge(joint).judge(Evidence(missing=("the file has no sound", "no face in any frame")))
     assert (result.status, result.fused) == ("failed", None)
+
+
+def test_a_joint_network_hears_no_voice_with_another_face_than_the_main_one(joint):
+    clip = replace(EVIDENCE, voice_sequences=sequences(2, layout_of(joint)), other_faces=faces(1))
+    (other,) = Judge(joint).judge(clip).others
+    assert np.array_equal(other.fused, Judge(joint).judge(Evidence(face=clip.other_faces[0])).fused)
