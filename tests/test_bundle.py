@@ -548,7 +548,9 @@ class TestModelsThatDoNotFit:
         manifest["face"]["spec"]["embedding_size"] = 5
         sign(folder, manifest)
         put(folder, "face.onnx", classifier(N_FACE + 3 * 5, THREE).onnx)
-        assert "crops into 7 values of posteriors and 5 values of embedding; it is another model" in refusal(folder)
+        assert "crops into 7 values of posteriors and 5 values of embedding; it is another model" in refusal(
+            folder
+        )
 
     @pytest.mark.parametrize("place", ["weights", "constant", "branch"])
     @pytest.mark.parametrize("location", ["outside.bin", "../outside.bin", "*/_ORT_MEM_ADDR_/*"])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,13 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
-from synthetic import FACE_PX, frames_of, front_end
+from synthetic import FACE_PX, front_end
 
 from mercli.errors import BundleError, MissingModality, UsageError
 from mercli.face.box import Box, crop
 from mercli.face.detect import HAAR, Haar, YuNet, open_detector
 from mercli.face.follow import DETECTION_PX, PATIENCE, STRIDE, Follower
-from mercli.face.pooling import pool, vector_names
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork, FaceTrack
 from mercli.sample import draw_portrait
@@ -312,29 +312,6 @@ def test_frames_may_change_their_size_midway() -> None:
         assert box is None or box.x + box.width <= picture.shape[1] * 1.2
 
 
-# The clip's vector
-
-
-SPEC = FaceSpec(("angry", "happy", "sad"))
-
-
-def test_pooling_gives_mean_deviation_and_upper_tail_of_each_class() -> None:
-    rows = np.random.default_rng(0).dirichlet([1, 1, 1], 50).astype(np.float32)
-    (vector,) = pool(frames_of(rows), SPEC)
-    assert vector[:3] == pytest.approx(rows.mean(axis=0), abs=1e-6)
-    assert vector[3:6] == pytest.approx(rows.std(axis=0), abs=1e-6)
-    ordered = np.sort(rows, axis=0)  # of 50 the 90th percentile is at place 44.1
-    assert vector[6:] == pytest.approx(0.9 * ordered[44] + 0.1 * ordered[45], abs=1e-6)
-    names = vector_names(SPEC)
-    assert len(names) == len(vector)
-    assert (names[1], names[3], names[8]) == ("happy_mean", "angry_std", "sad_p90")
-
-
-def test_one_frame_pools_to_itself_without_deviation() -> None:
-    (vector,) = pool(frames_of(np.array([[0.2, 0.8]], np.float32)), SPEC)
-    assert vector == pytest.approx([0.2, 0.8, 0, 0, 0.2, 0.8])
-
-
 # The network
 
 
@@ -458,3 +435,70 @@ def test_a_track_without_a_face_says_what_is_missing() -> None:
         track_of([wall()] * 2)[0].frames()
     with pytest.raises(MissingModality, match="no frame could be decoded"):
         track_of([])[0].frames()
+
+
+# Specification
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pooling": "max"},
+        {"pooling": None},
+        {"pooling": ["mean"]},
+        {"embedding_size": -1},
+        {"embedding_size": 4097},
+        {"embedding_size": 2.0},
+        {"embedding_size": True},
+    ],
+)
+def test_a_specification_that_is_not_understood_is_refused(wrong: dict) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        FaceSpec.from_json({**FaceSpec(("happy", "sad")).to_json(), **wrong})
+
+
+def test_a_specification_is_read_back_as_it_was() -> None:
+    spec = FaceSpec(("happy", "sad"), 64, "yunet", 1.5, 12, "recurrent")
+    assert FaceSpec.from_json(spec.to_json()) == spec
+
+
+# Embeddings
+
+
+def embedding_network(size: int, *, after: str = "Identity") -> bytes:
+    """The network of the synthetic front end, and sums of pixels as its second output."""
+    assert front_end().face is not None
+    model = ModelProto.FromString(front_end().face.network)  # type: ignore[union-attr]
+    weights = np.arange(FACE_PX**2 * size, dtype=np.float32).reshape(FACE_PX**2, size) / FACE_PX**4
+    model.graph.initializer.append(helper.make_tensor("look", TensorProto.FLOAT, weights.shape, weights.ravel()))
+    model.graph.node.append(helper.make_node("MatMul", ["flat", "look"], ["seen"]))
+    model.graph.node.append(helper.make_node(after, ["seen"], ["embedding"]))
+    model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", size]))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def with_embedding(size: int) -> FaceSpec:
+    assert front_end().face is not None
+    return replace(front_end().face.spec, embedding_size=size)  # type: ignore[union-attr]
+
+
+def test_a_network_gives_an_embedding_of_each_crop() -> None:
+    plain = network_of("Softmax").look(CROPS)
+    posteriors, embeddings = FaceNetwork(embedding_network(3), with_embedding(3)).look(CROPS)
+    assert plain[1].shape == (5, 0)
+    assert np.allclose(posteriors, plain[0], atol=1e-6)
+    weights = np.arange(FACE_PX**2 * 3).reshape(-1, 3) / FACE_PX**4
+    assert embeddings == pytest.approx(CROPS.reshape(5, -1) @ weights, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_an_embedding_of_another_size_than_the_specification_says_is_refused(size: int) -> None:
+    with pytest.raises(BundleError, match=f"7 values of posteriors and {size} values of embedding; it is another"):
+        FaceNetwork(embedding_network(3), with_embedding(size))
+
+
+def test_an_embedding_that_is_not_finite_is_no_answer() -> None:
+    network = FaceNetwork(embedding_network(3, after="Log"), with_embedding(3))
+    with pytest.raises(BundleError, match="the face network gave an embedding that is not finite"):
+        network.look(0 * CROPS)

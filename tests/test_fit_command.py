@@ -557,14 +557,15 @@ class TestNumbers:
         assert recipes == [recipe] * 4  # three folds, and all
         assert fitted.bundle.voice.spec == spec
 
-
     def test_without_a_recipe_they_are_those_of_the_features_that_the_workers_measure(self):
         spec = VoiceSpec(hop_s=0.02)
         table = clouds(3, modalities=["voice"])
         assert fit_synthetic(table, setup=replace(SETUP, voice=spec)).bundle.voice.spec == spec
 
     def test_the_record_names_what_judges_the_face_and_what_fuses(self):
-        bundle = fit_synthetic(clouds(3), recipe=Recipe(VoiceSpec(), fusion="logistic", face_pooling="mean")).bundle
+        bundle = fit_synthetic(
+            clouds(3), recipe=Recipe(VoiceSpec(), fusion="logistic", face_pooling="mean")
+        ).bundle
         record = bundle.training
         assert set(record["face_classifier"]) == {"name", "C", "temperature"}
         assert bundle.face.spec.pooling == "mean"

@@ -1,4 +1,4 @@
-"""Small networks over sequences, on toys of which it is known what they take: the order in time, or both modalities."""
+"""Small networks over sequences, on toys that are known to take the order in time, or both modalities."""
 
 import importlib
 from collections.abc import Callable
@@ -199,7 +199,9 @@ def test_a_value_counts_as_four_deviations_at_most(joint: Joint) -> None:
     sign = np.where(np.arange(recurrent.n_features) % 3, 1, -1)
     far = np.stack([sign * 1e3, sign * 1e6]).astype(np.float32)
     assert np.array_equal(*recurrent.scores(far))
-    both = np.concatenate((np.stack([np.full(joint.n_features - 2, x) for x in (1e3, 1e6)]), np.ones((2, 2))), axis=1)
+    both = np.concatenate(
+        (np.stack([np.full(joint.n_features - 2, x) for x in (1e3, 1e6)]), np.ones((2, 2))), axis=1
+    )
     assert np.array_equal(*joint.scores(both.astype(np.float32)))
 
 

@@ -216,7 +216,9 @@ def test_the_statistics_of_a_class_are_those_of_its_log_probability() -> None:
 
 def test_a_probability_under_a_thousandth_counts_as_one() -> None:
     frames = random_frames(8)
-    less = replace(frames, posteriors=np.where(frames.posteriors < 0.1, 1e-3, frames.posteriors).astype(np.float32))
+    less = replace(
+        frames, posteriors=np.where(frames.posteriors < 0.1, 1e-3, frames.posteriors).astype(np.float32)
+    )
     none = replace(frames, posteriors=np.where(frames.posteriors < 0.1, 0, frames.posteriors).astype(np.float32))
     for pooling in (STATS, RECURRENT):
         assert pool(none, spec_of(pooling)) == pytest.approx(pool(less, spec_of(pooling)), abs=1e-6)

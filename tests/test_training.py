@@ -260,7 +260,9 @@ class TestWhatIsKeptApart:
         face, seen = estimator_of(training.learn_face, table, FACE, seed=0)
         said = training.held_out(heard, seen, THREE)
         return Posteriors(
-            at_temperature_1(said.voice, voice.temperature), at_temperature_1(said.face, face.temperature), said.fused
+            at_temperature_1(said.voice, voice.temperature),
+            at_temperature_1(said.face, face.temperature),
+            said.fused,
         )
 
     @pytest.mark.usefixtures("one_setting")
@@ -548,9 +550,7 @@ class TestNames:
             training.check(fusion=name)
         with pytest.raises(UsageError, match="no face pooling 'max'; there are mean, stats, recurrent"):
             training.check(face_pooling="max")
-        with pytest.raises(
-            UsageError, match="no fusion 'svm'; there are forest, logistic, product, joint, auto"
-        ):
+        with pytest.raises(UsageError, match="no fusion 'svm'; there are forest, logistic, product, joint, auto"):
             training.check(fusion="svm")
 
     @pytest.mark.parametrize(
