@@ -26,6 +26,7 @@ from mercli import corpora
 from mercli.classifiers import NAMES, Rows, choose, clip_means, forest, kernel, linear, search, to_onnx, train
 from mercli.classifiers.calibrated import fit_temperature, softmax
 from mercli.classifiers.linear import fit_lda, fit_logistic
+from mercli.classifiers.product import Product, fit_product
 from mercli.classifiers.search import Family, divisions
 from mercli.emotions import FER2013
 from mercli.inference import Classifier
@@ -242,6 +243,100 @@ class TestTheOnnxForm:
         estimator = train("forest", rows, seed=0)
         every = np.stack([steps] * 3, axis=1)
         assert np.abs(in_onnx(estimator, every) - estimator.predict_proba(every)).max() < 1e-5
+
+
+def said_by(n=400, *, powers=(1.0, 1.0), noise=None, classes=THREE, seed=0):
+    """Log posteriors of two modalities that are independent given the class, each as sure as it should be.
+
+    Raised to one over its power each is surer or less sure than it should be; `noise` knows nothing of the class.
+    """
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, len(classes), n)
+    posteriors = []
+    for modality, power in enumerate(powers):
+        scores = rng.normal(size=(n, len(classes)))
+        if modality != noise:
+            scores[np.arange(n), kind] += 1.5
+        # Of Gaussian scores with a shift of 1.5 the posterior is the softmax of 1.5 times the scores.
+        posteriors.append(1.5 * scores / power)
+    logs = [said - np.log(np.exp(said).sum(axis=1, keepdims=True)) for said in posteriors]
+    speakers = np.array([f"s{i % 4}" for i in range(n)])
+    labels = np.array(classes)[kind]
+    return Rows(np.concatenate(logs, axis=1).astype(np.float32), labels, speakers, np.arange(n), np.ones(n, bool))
+
+
+class TestProducts:
+    def fitted(self, rows, stiffness=0.1, classes=THREE):
+        (found,) = fit_product(rows, [{"stiffness": stiffness}], 0, columns=classes)
+        return found
+
+    def test_with_powers_of_1_and_no_bias_it_is_the_product_of_experts(self):
+        rng = np.random.default_rng(0)
+        one, other = rng.dirichlet(np.ones(3), (2, 50))
+        experts = Product(np.array(THREE), np.arange(3), 3, np.ones(2), np.zeros(3))
+        said = softmax(experts.scores(np.log(np.concatenate((one, other), axis=1)).astype(np.float32)))
+        assert np.allclose(said, one * other / (one * other).sum(axis=1, keepdims=True), atol=1e-6)
+
+    def test_of_independent_modalities_that_know_how_sure_to_be_it_is_about_that(self):
+        found = self.fitted(said_by(4000))
+        assert found.powers == pytest.approx([1, 1], abs=0.1)
+        assert found.bias == pytest.approx([0, 0, 0], abs=0.15)
+
+    def test_a_modality_that_is_too_sure_or_not_sure_enough_is_put_right(self):
+        found = self.fitted(said_by(4000, powers=(0.4, 2.0)))
+        assert found.powers == pytest.approx([0.4, 2.0], rel=0.15)
+
+    @pytest.mark.parametrize("noise", [0, 1])
+    def test_a_modality_that_is_noise_has_next_to_no_say(self, noise):
+        found = self.fitted(said_by(4000, noise=noise))
+        assert found.powers[noise] < 0.1
+        assert found.powers[1 - noise] == pytest.approx(1, abs=0.1)
+
+    def test_a_modality_that_says_the_contrary_has_none(self):
+        rows = said_by(1000)
+        X = rows.X.copy()
+        X[:, :3] *= -1
+        assert self.fitted(replace(rows, X=X)).powers[0] == 0
+
+    def test_stiffness_holds_it_to_the_product_of_experts(self):
+        rows = said_by(200, powers=(0.4, 2.0))
+        off = [
+            np.abs(self.fitted(rows, stiffness).powers - 1).sum() + np.abs(self.fitted(rows, stiffness).bias).sum()
+            for stiffness in (0.01, 1.0, 100.0, 1e6)
+        ]
+        assert off == sorted(off, reverse=True)
+        assert off[-1] < 1e-3
+
+    def test_a_class_that_was_not_learnt_has_no_score_and_the_others_their_own_columns(self):
+        rows = said_by(300)
+        rows = rows.take(rows.labels != "happy")
+        found = self.fitted(rows)
+        assert found.classes_.tolist() == ["angry", "sad"]
+        changed = rows.X.copy()
+        changed[:, [1, 4]] -= 3
+        assert np.array_equal(found.scores(changed), found.scores(rows.X))
+        for column, score in ((0, 0), (2, 1), (3, 0), (5, 1)):
+            more = rows.X.copy()
+            more[:, column] += 1
+            moved = (found.scores(more) - found.scores(rows.X)).mean(axis=0)
+            assert moved[score] == pytest.approx(found.powers[column // 3], abs=1e-5)
+            assert moved[1 - score] == pytest.approx(0, abs=1e-6)
+
+    @pytest.mark.parametrize("classes", [THREE[:2], THREE, FER2013], ids=["2", "3", "7"])
+    def test_its_onnx_form_agrees_to_1e_5_whatever_it_is_given(self, classes):
+        estimator = train(search.product(classes), said_by(classes=classes), seed=0)
+        unseen = said_by(100, classes=classes, seed=1).X
+        for X in (unseen, 50 * unseen, 0 * unseen, -unseen):
+            assert np.abs(in_onnx(estimator, X) - estimator.predict_proba(X)).max() < 1e-5
+
+    def test_it_does_better_on_speakers_left_out_than_either_modality(self):
+        rows = said_by(600)
+        _, said = search.train_and_hold_out(search.product(THREE), rows, seed=0)
+        right = [
+            np.mean(np.array(THREE)[scores.argmax(axis=1)] == rows.labels)
+            for scores in (said, rows.X[:, :3], rows.X[:, 3:])
+        ]
+        assert right[0] > max(right[1:]) + 0.05
 
 
 class TestRepeatability:

@@ -323,6 +323,13 @@ def test_the_place_is_told_in_sides_of_the_face() -> None:
 # Sequences
 
 
+@pytest.mark.parametrize("apart_s", [5e-324, 1e-311, 1e-200, 1e-9])
+def test_frames_that_are_next_to_no_time_apart_are_a_sequence_of_numbers(apart_s: float) -> None:
+    for times_s in ([0, apart_s], [0, apart_s, 1]):
+        frames = replace(random_frames(len(times_s)), times_s=np.array(times_s))
+        assert np.isfinite(pool(frames, spec_of(RECURRENT))).all()
+
+
 def sequence(frames: FaceFrames) -> NDArray[np.float64]:
     (vector,) = pool(frames, spec_of(RECURRENT))
     return vector.reshape(STEPS, -1).astype(np.float64)

@@ -162,5 +162,6 @@ def _statistic(
 
 def _resampled(contours: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give contours [n, n_contours] at `STEPS` times from the first frame to the last."""
+    times_s = np.round(times_s, 6)  # frames closer than that are at one time: their slope may know no bounds
     wanted_s = np.linspace(times_s[0], times_s[-1], STEPS)
     return np.stack([np.interp(wanted_s, times_s, contour) for contour in contours.T], axis=1)
