@@ -266,51 +266,21 @@ def said_by(n=400, *, powers=(1.0, 1.0), noise=None, classes=THREE, seed=0):
 
 
 class TestProducts:
-    def fitted(self, rows, stiffness=0.1, classes=THREE):
-        (found,) = fit_product(rows, [{"stiffness": stiffness}], 0, columns=classes)
-        return found
-
-    def test_with_powers_of_1_and_no_bias_it_is_the_product_of_experts(self):
-        rng = np.random.default_rng(0)
-        one, other = rng.dirichlet(np.ones(3), (2, 50))
-        experts = Product(np.array(THREE), np.arange(3), 3, np.ones(2), np.zeros(3))
+    def test_it_is_what_independent_experts_say_together(self):
+        one, other = np.random.default_rng(0).dirichlet(np.ones(3), (2, 50))
+        experts = Product(np.array(THREE), np.arange(3), 3, 2)
         said = softmax(experts.scores(np.log(np.concatenate((one, other), axis=1)).astype(np.float32)))
         assert np.allclose(said, one * other / (one * other).sum(axis=1, keepdims=True), atol=1e-6)
 
-    def test_of_independent_modalities_that_know_how_sure_to_be_it_is_about_that(self):
-        found = self.fitted(said_by(4000))
-        assert found.powers == pytest.approx([1, 1], abs=0.1)
-        assert found.bias == pytest.approx([0, 0, 0], abs=0.15)
-
-    def test_a_modality_that_is_too_sure_or_not_sure_enough_is_put_right(self):
-        found = self.fitted(said_by(4000, powers=(0.4, 2.0)))
-        assert found.powers == pytest.approx([0.4, 2.0], rel=0.15)
-
-    @pytest.mark.parametrize("noise", [0, 1])
-    def test_a_modality_that_is_noise_has_next_to_no_say(self, noise):
-        found = self.fitted(said_by(4000, noise=noise))
-        assert found.powers[noise] < 0.1
-        assert found.powers[1 - noise] == pytest.approx(1, abs=0.1)
-
-    def test_a_modality_that_says_the_contrary_has_none(self):
-        rows = said_by(1000)
-        X = rows.X.copy()
-        X[:, :3] *= -1
-        assert self.fitted(replace(rows, X=X)).powers[0] == 0
-
-    def test_stiffness_holds_it_to_the_product_of_experts(self):
-        rows = said_by(200, powers=(0.4, 2.0))
-        off = [
-            np.abs(self.fitted(rows, stiffness).powers - 1).sum() + np.abs(self.fitted(rows, stiffness).bias).sum()
-            for stiffness in (0.01, 1.0, 100.0, 1e6)
-        ]
-        assert off == sorted(off, reverse=True)
-        assert off[-1] < 1e-3
+    @pytest.mark.parametrize("power", [0.5, 2.0], ids=["too sure", "not sure enough"])
+    def test_how_sure_it_is_is_put_right(self, power):
+        estimator = train(search.product(THREE), said_by(4000, powers=(power, power)), seed=0)
+        assert estimator.temperature == pytest.approx(1 / power, rel=0.15)
 
     def test_a_class_that_was_not_learnt_has_no_score_and_the_others_their_own_columns(self):
         rows = said_by(300)
         rows = rows.take(rows.labels != "happy")
-        found = self.fitted(rows)
+        (found,) = fit_product(rows, [{}], 0, columns=THREE)
         assert found.classes_.tolist() == ["angry", "sad"]
         changed = rows.X.copy()
         changed[:, [1, 4]] -= 3
@@ -319,7 +289,7 @@ class TestProducts:
             more = rows.X.copy()
             more[:, column] += 1
             moved = (found.scores(more) - found.scores(rows.X)).mean(axis=0)
-            assert moved[score] == pytest.approx(found.powers[column // 3], abs=1e-5)
+            assert moved[score] == pytest.approx(1, abs=1e-5)
             assert moved[1 - score] == pytest.approx(0, abs=1e-6)
 
     @pytest.mark.parametrize("classes", [THREE[:2], THREE, FER2013], ids=["2", "3", "7"])
