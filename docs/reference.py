@@ -6,18 +6,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ("predict", "fit", "features", "demo")
+COMMANDS = ("predict", "fit", "features", "demo", "models")
+PAGES = {"models": "models-command"}
+"""The pages of commands that are not named like them."""
 BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of reference -->"
 
 
+def page_of(command: str) -> str:
+    """Give the name of a command's page."""
+    return f"{PAGES.get(command, command)}.md"
+
+
 def help_of(command: str) -> str:
-    """Give what ``mercli COMMAND --help`` prints on a terminal 80 columns wide."""
+    """Give what ``mercli COMMAND --help`` prints on a terminal 80 columns wide, and that of its subcommands."""
+    from typer.main import get_command
     from typer.testing import CliRunner
 
     from mercli.cli import app
 
     os.environ["COLUMNS"] = "80"
-    return CliRunner().invoke(app, [command, "--help"], prog_name="mercli").stdout
+    below = getattr(get_command(app).commands[command], "commands", ())  # type: ignore[attr-defined]
+    said = [
+        CliRunner().invoke(app, [command, *words, "--help"], prog_name="mercli").stdout.strip()
+        for words in ((), *((name,) for name in below))
+    ]
+    return "\n\n".join(said)
 
 
 def with_reference(page: str, command: str) -> str:
@@ -32,7 +45,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     import feature_sets  # the module beside this one
 
     for command in COMMANDS:
-        path = DOCS / f"{command}.md"
+        path = DOCS / page_of(command)
         yield path, with_reference(path.read_text(encoding="utf-8"), command)
     yield DOCS / feature_sets.PAGE, feature_sets.page()
 

@@ -19,6 +19,7 @@ def write_card(
     protocol: str,
     scores: Mapping[str, Scores],
     command: str,
+    more: str = "",
 ) -> str:
     """Write a model card in Markdown.
 
@@ -32,6 +33,8 @@ def write_card(
         How the numbers were got, one sentence or more.
     scores : dict of str to Scores
         By what was scored, in the order to show.
+    more : str
+        What else is to be said of the scores, Markdown.
     command : str
         The command that trains the bundle and prints the numbers.
 
@@ -43,15 +46,24 @@ def write_card(
     parts = [
         f"# {bundle.name}\n",
         f"Classes: {', '.join(bundle.classes)}. Modalities: {', '.join(bundle.modalities)}.\n",
+        *_ways(bundle),
         *_encoder(bundle),
         f"## What the answers mean\n\n{MEANING}",
         f"## Data\n\n{data.strip()}\n",
         f"## How it does on speakers it never saw\n\n{protocol.strip()}\n",
         score_table(scores),
         *(f"### {what}: confusion\n\n{confusion_table(score)}" for what, score in scores.items()),
+        *([more] if more else []),
         f"## How it was made\n\n```\n{command}\n```\n",
     ]
     return "\n".join(parts)
+
+
+def _ways(bundle: Bundle) -> list[str]:
+    """Say how faces are pooled and what fuses."""
+    pooling = f"Frames of a face are pooled by {bundle.face.spec.pooling}." if bundle.face else ""
+    fusion = f"Voice and face are fused by {bundle.fusion.kind}." if bundle.fusion else ""
+    return [" ".join(filter(None, (pooling, fusion))) + "\n"] if pooling else []
 
 
 def _encoder(bundle: Bundle) -> list[str]:

@@ -33,10 +33,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Raise a UsageError, before hours of work, if a file could not be written at `path`."""
-    with _refused_in_words(path):
-        _make_part(_final(path)).unlink()
+def refuse_unwritable(path: Path, option: str = "-o") -> None:
+    """Raise a UsageError, before hours of work, if a file could not be written at `path`, which `option` named."""
+    with _refused_in_words(path, option):
+        _make_part(_final(path, option)).unlink()
 
 
 def refuse_unwritable_folder(path: Path) -> None:
@@ -60,13 +60,15 @@ def refuse_unwritable_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
+def replaced_file(path: Path, option: str = "-o") -> Iterator[Path]:
     """Write a file under a temporary name beside its own, and move it into place when all went well.
 
     Parameters
     ----------
     path : Path
         The final name; what stands there is replaced. Where that is a link, the file behind it is.
+    option : str
+        What named it, for the error message.
 
     Yields
     ------
@@ -79,8 +81,8 @@ def replaced_file(path: Path) -> Iterator[Path]:
         If nothing can be written there.
     """
     path = Path(path)
-    with _refused_in_words(path):
-        final = _final(path)
+    with _refused_in_words(path, option):
+        final = _final(path, option)
         part = _make_part(final)
     try:
         yield part
@@ -173,16 +175,16 @@ def _put_back(old: Path, path: Path) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}; what stood there is now {old}") from error
 
 
-def _final(path: Path) -> Path:
+def _final(path: Path, option: str = "-o") -> Path:
     """Find the regular file, be it there or not, that a path stands for: where it is a link, the one behind it."""
     try:
         kind = path.stat().st_mode
     except FileNotFoundError:
         kind = stat.S_IFREG
     if stat.S_ISDIR(kind):
-        raise UsageError(f"cannot write {path}: it is a folder; give -o the name of a file")
+        raise UsageError(f"cannot write {path}: it is a folder; give {option} the name of a file")
     if not stat.S_ISREG(kind):
-        raise UsageError(f"cannot write {path}: it is not a regular file; give -o the name of one")
+        raise UsageError(f"cannot write {path}: it is not a regular file; give {option} the name of one")
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
@@ -199,11 +201,11 @@ def _make_part_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _refused_in_words(path: Path) -> Iterator[None]:
+def _refused_in_words(path: Path, option: str = "-o") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with -o") from error
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error
 
 
 def _umask() -> int:

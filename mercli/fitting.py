@@ -300,7 +300,9 @@ def _with_detector(base: Bundle, setup: Setup) -> Bundle:
     """Record in the front end which detector finds the faces."""
     if base.face is None:
         return base
-    spec = replace(base.face.spec, detector=kind_of(setup.detector))
+    detector = kind_of(setup.detector)
+    margin = base.face.spec.margin if detector == base.face.spec.detector else None
+    spec = replace(base.face.spec, detector=detector, margin=margin)
     return replace(base, face=replace(base.face, spec=spec))
 
 

@@ -10,7 +10,7 @@ from mercli.inference import Classifier
 FOREST, LOGISTIC, PRODUCT, JOINT = FUSIONS = ("forest", "logistic", "product", "joint")
 """What may fuse: the first three the posteriors of voice and face, the last their sequences."""
 
-_FLOOR = 1e-4  # of a probability whose logarithm is taken
+_FLOOR = 0.03  # of a probability whose logarithm is taken: no modality can rule out a class alone
 
 
 @dataclass(frozen=True, slots=True)

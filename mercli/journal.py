@@ -1,11 +1,11 @@
-"""The journal of a run: every finished file's row, on disk before the next, so that a run can go on."""
+"""The journal of a run: every finished file's rows, on disk before the next, so that a run can go on."""
 
 import contextlib
 import json
 import os
 import tempfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -17,22 +17,23 @@ from mercli.errors import MercliError, UsageError
 
 SUFFIX = ".journal"
 
-_HEADER = {"format": "mercli-journal", "format_version": 1}
-_LONGEST_LINE = 1 << 20  # bytes; a row has some thousand
+_HEADER = {"format": "mercli-journal", "format_version": 2}
+_LONGEST_LINE = 1 << 26  # bytes; a row has some thousand, a day second by second some ten million
 
 Row = Mapping[str, Any]
+Cells = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Say what a row was made from.
+    """Say what the rows of a file were made from.
 
     Parameters
     ----------
     fingerprint : str or None
-        Of the file; None for a row that is to be made anew whatever happens.
+        Of the file; None for rows that are to be made anew whatever happens.
     recipe : str
-        Of the bundle and the options that decide what a row says.
+        Of the bundle and the options that decide what the rows say.
     limits : tuple
         Of length and picture size.
     """
@@ -42,7 +43,7 @@ class Origin:
     limits: tuple[float | None, ...] = ()
 
     def still_holds(self, now: "Origin", status: str) -> bool:
-        """Tell whether a row of that status would be the same if it were made now."""
+        """Tell whether the rows of a file of that status would be the same if they were made now."""
         if self.fingerprint is None or (self.fingerprint, self.recipe) != (now.fingerprint, now.recipe):
             return False
         if self.limits == now.limits or len(self.limits) != len(now.limits):
@@ -53,7 +54,7 @@ class Origin:
 
 
 class Journal:
-    """Keep rows on disk as they are made, and find those of an earlier run.
+    """Keep the rows of files on disk as they are made, and find those of an earlier run.
 
     Parameters
     ----------
@@ -61,7 +62,9 @@ class Journal:
         The journal's file, made where there is none; it stays locked until `close`. None for a nameless file
         that is gone afterwards.
     columns : collection of str
-        What every row holds; any other row is forgotten.
+        What every row holds; a file with any other row is forgotten.
+    timeline : collection of str
+        What every second of a timeline holds, the name of the file first; others are forgotten likewise.
     overwrite : bool
         Whether to forget what an earlier run left.
 
@@ -71,11 +74,19 @@ class Journal:
         If another process holds the journal, the file is not a journal, or it cannot be written.
     """
 
-    def __init__(self, path: Path | None, columns: Collection[str], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        columns: Collection[str],
+        timeline: Collection[str] = (),
+        *,
+        overwrite: bool = False,
+    ) -> None:
         self.path = path
         self._columns = list(columns)
+        self._timeline = list(timeline)
         self._places: dict[str, tuple[int, Origin, str]] = {}  # name -> where its line begins, ...
-        self._good: set[str] = set()  # names of rows that were made or found to hold since it was opened
+        self._good: set[str] = set()  # names of files whose rows were made or found to hold since it was opened
         # Unbuffered: what could not be written must not be tried again when the file is closed.
         self._file = _open_nameless() if path is None else _open_locked(path)
         try:
@@ -100,11 +111,11 @@ class Journal:
         self._file.close()
 
     def holds(self, name: str) -> bool:
-        """Tell whether there is any row of that name."""
+        """Tell whether there are any rows of that file."""
         return name in self._places
 
     def holds_good(self, name: str, now: Origin) -> bool:
-        """Tell whether there is a row of that name that would be the same if it were made now."""
+        """Tell whether there are rows of that file that would be the same if they were made now."""
         if name not in self._places:
             return False
         _, origin, status = self._places[name]
@@ -113,45 +124,65 @@ class Journal:
             self._good.add(name)
         return holds
 
-    def append(self, name: str, origin: Origin, row: Row) -> None:
-        """Keep a row; it is on disk when this returns.
+    def append(self, name: str, origin: Origin, rows: Sequence[Row], timeline: Sequence[Cells] = ()) -> None:
+        """Keep what there is of a file; it is on disk when this returns.
+
+        Parameters
+        ----------
+        name : str
+            The file's name in the table.
+        origin : Origin
+            What the rows were made from.
+        rows : sequence of dict
+            At least one; the status of the first is that of the file.
+        timeline : sequence of sequences
+            The cells of each second, without the name of the file.
 
         Raises
         ------
         MercliError
-            If the disk is full or gone; the rows before are kept.
+            If the disk is full or gone; the files before are kept.
         """
         start = self._end
-        entry = {"file": name, "origin": _to_json(origin), "row": row}
+        entry = {"file": name, "origin": _to_json(origin), "rows": rows, "timeline": timeline}
         self._write(entry | {"crc32": _checksum(entry)})
-        self._places[name] = (start, origin, str(row["status"]))
+        self._places[name] = (start, origin, str(rows[0]["status"]))
         self._good.add(name)
 
     @property
     def n_good(self) -> int:
-        """Give the number of rows that were made, or found to hold, since the journal was opened."""
+        """Give the number of files whose rows were made, or found to hold, since the journal was opened."""
         return len(self._good)
 
     def status(self, name: str) -> str:
-        """Give the status of a row."""
+        """Give the status of a file."""
         return self._places[name][2]
 
     def rows(self, names: Iterable[str]) -> Iterator[Row]:
-        """Give rows by name, read from disk one by one.
+        """Give the rows of files by name, read from disk file by file.
 
         Raises
         ------
         MercliError
-            If somebody else has changed the file.
+            If somebody else has changed the journal.
         """
+        for entry in self._entries(names):
+            yield from entry["rows"]
+
+    def timeline(self, names: Iterable[str]) -> Iterator[Row]:
+        """Give the seconds of files by name, read likewise."""
+        for entry in self._entries(names):
+            for cells in entry["timeline"]:
+                yield dict(zip(self._timeline, (entry["file"], *cells), strict=True))
+
+    def _entries(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
         with self._reader() as reader:
             for name in names:
                 reader.seek(self._places[name][0])
                 entry = _read_entry(reader.readline())
                 if entry is None:
                     raise MercliError(f"{self.path} was changed by something else while it was in use")
-                row: Row = entry["row"]
-                yield row
+                yield entry
 
     def is_in_place(self) -> bool:
         """Tell whether the file is still where it was opened."""
@@ -183,10 +214,16 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 entry = _read_entry(line)
-                if entry is not None and list(entry["row"]) == self._columns:
-                    self._places[entry["file"]] = (end, _from_json(entry["origin"]), entry["row"]["status"])
+                if entry is not None and self._fits(entry):
+                    self._places[entry["file"]] = (end, _from_json(entry["origin"]), entry["rows"][0]["status"])
                 end += len(line)
         return end
+
+    def _fits(self, entry: Mapping[str, Any]) -> bool:
+        """Tell whether an entry has the columns of these tables."""
+        return all(list(row) == self._columns for row in entry["rows"]) and all(
+            len(cells) + 1 == len(self._timeline) for cells in entry["timeline"]
+        )
 
     def _reader(self) -> IO[bytes]:
         reader = open(self._file.fileno(), "rb", closefd=False)  # noqa: SIM115
@@ -266,7 +303,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 def _read_entry(line: bytes) -> dict[str, Any] | None:
-    """Read a row's line; None for one that was damaged, or that something else wrote."""
+    """Read a file's line; None for one that was damaged, or that something else wrote."""
     entry = _parse(line) or {}
     if entry.pop("crc32", None) != _checksum(entry):
         return None
@@ -274,13 +311,18 @@ def _read_entry(line: bytes) -> dict[str, Any] | None:
         case {
             "file": str(),
             "origin": {"fingerprint": str() | None, "recipe": str(), "limits": [*limits]},
-            "row": {"status": str(), **cells},
-        }:
-            sound = all(isinstance(limit, int | float | None) for limit in limits)
-            return (
-                entry if sound and all(isinstance(c, str | int | float | None) for c in cells.values()) else None
+            "rows": [{"status": str()}, *_] as rows,
+            "timeline": [*seconds],
+        } if all(isinstance(limit, int | float | None) for limit in limits):
+            sound = all(isinstance(row, dict) and _are_cells(row.values()) for row in rows) and all(
+                isinstance(cells, list) and _are_cells(cells) for cells in seconds
             )
+            return entry if sound else None
     return None
+
+
+def _are_cells(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str | int | float | None) for value in values)
 
 
 def _checksum(entry: Mapping[str, Any]) -> int:

@@ -1,5 +1,6 @@
 """What a bundle's classifiers say of the evidence from one file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +12,42 @@ from mercli.face.pooling import STEPS, pool, vector_names
 from mercli.face.spec import RECURRENT
 from mercli.fusion import JOINT, Layout, fuse, joint_vectors
 from mercli.inference import Classifier, to_posteriors
+from mercli.moments import Moment
 from mercli.observer import Evidence
 from mercli.voice.sets import feature_set
+
+PROBABILITY_DIGITS = 6
+"""Decimals to which a probability is told: further ones depend on the machine."""
+
+
+def likeliest(posterior: NDArray[np.float64]) -> int:
+    """Give the index of the likeliest class, the first of those that are told to be equally likely."""
+    told = _told(posterior)
+    return told.index(max(told))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Hold what was said of a clip second by second.
+
+    Parameters
+    ----------
+    starts_s, ends_s : np.ndarray [shape=(n,)]
+        Each second; the last may be shorter.
+    fused, voice, face : np.ndarray [shape=(n, n_classes)]
+        Posteriors over the bundle's classes, NaN where nothing was said.
+    """
+
+    starts_s: NDArray[np.float64]
+    ends_s: NDArray[np.float64]
+    fused: NDArray[np.float64]
+    voice: NDArray[np.float64]
+    face: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Hold what is known of one file: a row of the table.
+    """Hold what is known of one file: a row of the table, and one for each other face.
 
     Parameters
     ----------
@@ -32,6 +62,10 @@ class Result:
         What was missing or went wrong.
     passing : bool
         Whether that may be gone the next time, because it does not lie in the file.
+    others : tuple of Result
+        What is said of the faces that are not the main one, each by itself.
+    timeline : Timeline or None
+        What is said of each second, where that was asked for.
     """
 
     status: str
@@ -41,6 +75,25 @@ class Result:
     face: NDArray[np.float64] | None = None
     error: str | None = None
     passing: bool = False
+    others: tuple["Result", ...] = ()
+    timeline: Timeline | None = None
+
+    @property
+    def decided_by(self) -> str | None:
+        """The modality that decided: ``"voice"``, ``"face"`` or ``"both"``; None where there is no answer.
+
+        With one of them missing it is the other. Else it is both if both name the answer, or find it equally
+        likely; else the one that finds it likelier.
+        """
+        if self.fused is None:
+            return None
+        if self.voice is None or self.face is None:
+            return "face" if self.voice is None else "voice"
+        answer = likeliest(self.fused)
+        voice, face = _told(self.voice)[answer], _told(self.face)[answer]
+        if likeliest(self.voice) == likeliest(self.face) == answer or voice == face:
+            return "both"
+        return "voice" if voice > face else "face"
 
 
 def layout_of(bundle: Bundle) -> Layout:
@@ -90,12 +143,43 @@ class Judge:
 
     def judge(self, evidence: Evidence) -> Result:
         """Give the result of one file from what was measured in it."""
-        voice = self._voice_posterior(evidence.voice)
-        face = self._face_posterior(evidence.face)
-        fused = self._fused(evidence, voice, face)
+        fused, voice, face = self._posteriors(evidence)
         problems = [*evidence.missing, *([evidence.damage] if evidence.damage else [])]
         status = "failed" if fused is None else "partial" if problems else "ok"
-        return Result(status, evidence, fused, voice, face, "; ".join(problems) or None)
+        # The voice is the main speaker's: the other faces neither have one nor lack one.
+        alone = (
+            replace(
+                evidence,
+                voice=None,
+                voice_sequences=None,
+                face=face,
+                n_face_frames=len(face),
+                missing=(),
+                other_faces=(),
+            )
+            for face in evidence.other_faces
+        )
+        others = tuple(self.judge(evidence) for evidence in alone)
+        return Result(status, evidence, fused, voice, face, "; ".join(problems) or None, others=others)
+
+    def over_time(self, moments: Iterable[Moment]) -> Timeline:
+        """Give what is said of a clip second by second, as if each second were a clip."""
+        nothing = np.full(self._n_classes, np.nan)
+        seconds: list[tuple[float, float]] = []
+        said: list[list[NDArray[np.float64]]] = []
+        for moment in moments:
+            seconds.append((moment.start_s, moment.end_s))
+            said.append([nothing if p is None else p for p in self._posteriors(moment.evidence)])
+        edges = np.array(seconds).reshape(-1, 2)
+        return Timeline(*edges.T, *np.array(said).reshape(-1, 3, self._n_classes).swapaxes(0, 1))
+
+    def _posteriors(
+        self, evidence: Evidence
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Give the fused posterior, and those of the voice and of the face."""
+        voice = self._voice_posterior(evidence.voice)
+        face = self._face_posterior(evidence.face)
+        return self._fused(evidence, voice, face), voice, face
 
     def _fused(
         self, evidence: Evidence, voice: NDArray[np.float64] | None, face: NDArray[np.float64] | None
@@ -128,3 +212,7 @@ class Judge:
         else:
             return None
         return row
+
+
+def _told(posterior: NDArray[np.float64]) -> list[float]:
+    return [round(float(p), PROBABILITY_DIGITS) for p in posterior]

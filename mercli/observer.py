@@ -1,7 +1,7 @@
 """What can be measured in one file: the only path from a file to features, for training and prediction alike."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -37,7 +37,7 @@ class Evidence:
     duration_s : float or None
         How long the file is.
     n_frames, n_face_frames : int or None
-        Frames looked at, and those with a face; None where no picture was looked at.
+        Frames looked at, and those with the main face; None where no picture was looked at.
     missing : tuple of str
         For each modality that was wanted and is not there, what is missing.
     damage : str or None
@@ -47,6 +47,8 @@ class Evidence:
     voice_altered : np.ndarray [shape=(n, n_features)] or None
         Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
         They are measured for `fit` only.
+    other_faces : tuple of FaceFrames
+        The frames of the faces that are not the main one, where they are asked for; the more prominent first.
     """
 
     voice: NDArray[np.float32] | None = None
@@ -58,6 +60,7 @@ class Evidence:
     damage: str | None = None
     voice_sequences: NDArray[np.float32] | None = None
     voice_altered: NDArray[np.float32] | None = None
+    other_faces: tuple[FaceFrames, ...] = ()
 
 
 class Observer:
@@ -79,6 +82,8 @@ class Observer:
         Whether to measure altered copies of the sound as well, to train on.
     sequences : bool
         Whether to measure the sequences of the voice although the bundle has no joint network: to train one.
+    all_faces : bool
+        Whether to keep the other faces of a clip besides the main one.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Observer:
         voice: FeatureSet | None = None,
         altered: bool = False,
         sequences: bool = False,
+        all_faces: bool = False,
     ) -> None:
         cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
@@ -103,6 +109,7 @@ class Observer:
         self._detector = detector
         self._altered = altered
         self._sequences = sequences or (bundle.fusion is not None and bundle.fusion.kind == JOINT)
+        self._all_faces = all_faces
         self._max_duration_s = max_duration_s
         self._max_pixels = max_pixels
 
@@ -123,6 +130,20 @@ class Observer:
         ------
         MediaError
             If it cannot be opened as media, is too long, or there is no room for its sound.
+        """
+        with self.observing(path) as (evidence, _):
+            return evidence
+
+    @contextlib.contextmanager
+    def observing(self, path: Path) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
+        """Measure one file as `observe` does, and keep its sound for as long as this is open.
+
+        Yields
+        ------
+        evidence : Evidence
+            What was measured, and what is missing.
+        voice : VoiceTrack or None
+            The sound, to be measured again in parts; None where it is not looked at.
         """
         face = self._follow_face()
         with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
@@ -146,11 +167,11 @@ class Observer:
                     voice_sequences=voice.sequences(STEPS, STRETCH_S) if self._sequences else None,
                     voice_altered=voice.altered() if self._altered else None,
                 )
-            return evidence
+            yield evidence, voice
 
     def _follow_face(self) -> FaceTrack | None:
         if self._face and self._network and self._detector:
-            return FaceTrack(self._detector, self._network, self._face)
+            return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces)
         return None
 
 
@@ -159,14 +180,17 @@ def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> E
     no_picture = clip.refusal if clip.has_picture else "the file has no picture"
     missing: list[str] = []
     seen = face if no_picture is None else None
+    heard = _measure(voice.views if voice else None, no_sound, missing)
+    faces = _measure(face.faces if face else None, no_picture, missing) or []
     return Evidence(
-        voice=_measure(voice.views if voice else None, no_sound, missing),
-        face=_measure(face.frames if face else None, no_picture, missing),
+        voice=heard,
+        face=faces[0] if faces else None,
         duration_s=clip.duration_s,
         n_frames=seen.n_frames if seen else None,
-        n_face_frames=seen.n_face_frames if seen else None,
+        n_face_frames=sum(map(len, faces[:1])) if seen else None,
         missing=tuple(missing),
         damage=clip.damage,
+        other_faces=tuple(faces[1:]),
     )
 
 

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mercli_kernels
@@ -12,9 +12,10 @@ from mercli import bundle as bundles
 from mercli import encoders
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, MediaError, UsageError, sentence
-from mercli.face.detect import HAAR, open_detector
+from mercli.face.detect import HAAR, locate, open_detector
 from mercli.judge import Judge, Result
 from mercli.limits import Limits
+from mercli.moments import moments
 from mercli.observer import Evidence, Observer
 from mercli.soundness import check_sound
 from mercli.voice.encoder import Encoder
@@ -48,6 +49,10 @@ class Setup:
         The file of the speech network that measures it, where one does.
     altered, sequences : bool
         Whether to measure altered copies of the sound, and the sequences of a joint network, to train on.
+    all_faces : bool
+        Whether to judge every face, each by itself, beside the main one.
+    timeline : bool
+        Whether to judge every second too.
     """
 
     bundle: str
@@ -60,6 +65,8 @@ class Setup:
     encoder: str | None = None
     altered: bool = False
     sequences: bool = False
+    all_faces: bool = False
+    timeline: bool = False
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -103,6 +110,8 @@ def make_setup(
     debug: bool = False,
     voice: VoiceSpec | None = None,
     encoder: Path | None = None,
+    all_faces: bool = False,
+    timeline: bool = False,
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -115,7 +124,7 @@ def make_setup(
     modalities : sequence of str or None
         The modalities asked for; None for all the bundle has.
     detector : str
-        ``"haar"`` or the path of a YuNet file.
+        ``"haar"``, ``"yunet"`` or the path of a YuNet file.
     limits : Limits, optional
         What a file may cost; without it the default limits.
     debug : bool
@@ -124,6 +133,10 @@ def make_setup(
         How to measure the voice, where that is not how the bundle does.
     encoder : Path, optional
         The file of the speech network that measures it. Without it the one in the bundle's folder is taken.
+    all_faces : bool
+        Whether to judge every face, each by itself, beside the main one.
+    timeline : bool
+        Whether to judge every second too.
 
     Returns
     -------
@@ -134,7 +147,8 @@ def make_setup(
     ------
     UsageError
         If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
-        needed is not there or is another one, or one is given that nothing needs.
+        needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
+        none is looked at.
     """
     known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
     wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
@@ -145,14 +159,25 @@ def make_setup(
             raise UsageError(f"bundle {bundle.name} has no {name} model; it knows {', '.join(bundle.modalities)}")
     if not wanted:
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
+    if all_faces and "face" not in wanted:
+        raise UsageError("--faces all is for the face, which is not looked at here")
     if "face" in wanted:
         open_detector(detector)
-    if "face" in wanted and detector != HAAR:
-        detector = str(Path(detector).resolve())
+    if "face" in wanted and (found := locate(detector)):
+        detector = str(found.resolve())
     modalities = tuple(name for name in MODALITIES if name in wanted)
     network = _find_encoder(folder, bundle, modalities, voice, encoder)
     return Setup(
-        str(folder.resolve()), bundle.digest, modalities, detector, limits or Limits(), debug, voice, network
+        str(folder.resolve()),
+        bundle.digest,
+        modalities,
+        detector,
+        limits or Limits(),
+        debug,
+        voice,
+        network,
+        all_faces=all_faces,
+        timeline=timeline,
     )
 
 
@@ -217,11 +242,28 @@ def predict_file(path: Path, setup: Setup) -> Result:
     """Give the result of one file in a worker; see `observe_file`."""
     observer, judge = _worker(setup)
     try:
-        return judge.judge(observer.observe(path))
+        with observer.observing(path) as (evidence, voice):
+            result = _row_of(judge.judge(evidence))
+            if setup.timeline:
+                result = replace(result, timeline=judge.over_time(moments(evidence, voice)))
+            return result
     except Exception as error:
         # What is wrong with a file stays wrong with it; anything else may be gone the next time.
         passing = not isinstance(error, MediaError)
         return Result("failed", Evidence(), error=sentence(error, debug=setup.debug), passing=passing)
+
+
+def _row_of(result: Result) -> Result:
+    """Leave behind what no row tells: the frames of an hour of film are megabytes to send."""
+    seen = result.evidence.face
+    evidence = replace(
+        result.evidence,
+        voice=None,
+        voice_sequences=None,
+        face=None if seen is None else seen.take(slice(0)),  # which face it is stays
+        other_faces=(),
+    )
+    return replace(result, evidence=evidence, others=tuple(map(_row_of, result.others)))
 
 
 @functools.lru_cache(maxsize=1)
@@ -240,6 +282,7 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         voice=open_features(bundle, setup) if "voice" in setup.modalities else None,
         altered=setup.altered,
         sequences=setup.sequences,
+        all_faces=setup.all_faces,
     )
     return observer, Judge(bundle)
 

@@ -29,9 +29,9 @@ class Plan:
     todo : tuple of Input
         Files to read.
     done : int
-        Files whose rows the journal holds.
+        Files that the journal holds.
     anew : int
-        How many of `todo` have a row that no longer holds: the file, the bundle, an option or mercli changed, or
+        How many of `todo` have rows that no longer hold: the file, the bundle, an option or mercli changed, or
         it gave no answer for a reason that does not lie in the file.
     """
 
@@ -80,7 +80,7 @@ def predict(
     jobs: int,
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> None:
-    """Predict files; each row is in the journal before `on_result` is told of it.
+    """Predict files; what a file gives is in the journal before `on_result` is told of it.
 
     Parameters
     ----------
@@ -113,7 +113,12 @@ def predict(
         else:
             seen, result = outcome
         name = inputs[index].name
-        journal.append(name, _origin(seen, recipe, setup), tables.row(name, result, bundle.classes, label))
+        journal.append(
+            name,
+            _origin(seen, recipe, setup),
+            tables.rows(name, result, bundle.classes, label),
+            tables.seconds(result.timeline),
+        )
         on_result(result)
 
 
@@ -131,7 +136,7 @@ def _recipe(bundle: Bundle, setup: Setup) -> str:
     detector = setup.detector
     if detector != HAAR and "face" in setup.modalities:
         detector = sha256(Path(detector).read_bytes())
-    parts = [mercli.__version__, bundle.digest, setup.modalities, detector]
+    parts = [mercli.__version__, bundle.digest, setup.modalities, detector, setup.all_faces, setup.timeline]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -1,7 +1,9 @@
 """The table of results: its columns, and writers for CSV, Parquet and JSON lines."""
 
 import csv
+import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -11,16 +13,17 @@ from numpy.typing import NDArray
 
 from mercli.errors import UsageError
 from mercli.files import replaced_file
-from mercli.judge import Result
+from mercli.judge import PROBABILITY_DIGITS, Result, Timeline, likeliest
 from mercli.spreadsheet import is_formula
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
 
-_FIRST = ("file", "status", "emotion")
+_FIRST = 3  # columns by which a table is known
+_GROUP_ROWS = 1 << 15  # rows of Parquet that are held at a time
 
-_PROBABILITY_DIGITS = 6
 _SECONDS_DIGITS = 3
+_LONGEST_LINE = 1 << 20  # bytes of a first line that are looked at
 
 
 def columns(classes: Sequence[str]) -> dict[str, type]:
@@ -41,6 +44,8 @@ def columns(classes: Sequence[str]) -> dict[str, type]:
         "status": str,
         "emotion": str,
         "confidence": float,
+        "decided_by": str,
+        "face": int,
         **{f"p_{name}": float for name in classes},
         "voice_emotion": str,
         **{f"voice_p_{name}": float for name in classes},
@@ -53,6 +58,29 @@ def columns(classes: Sequence[str]) -> dict[str, type]:
         "error": str,
         "bundle": str,
     }
+
+
+def timeline_columns(classes: Sequence[str]) -> dict[str, type]:
+    """Name the columns of a timeline, in order, with the type of their values; see `columns`."""
+    probabilities = [f"{of}_{name}" for of in ("p", "voice", "face") for name in classes]
+    return {"file": str, "start_s": float, "end_s": float, **dict.fromkeys(probabilities, float)}
+
+
+def rows(name: str, result: Result, classes: Sequence[str], bundle: str) -> list[Row]:
+    """Lay out one result as the rows of its file: the first is of the main face, the others are of one each."""
+    return [row(name, said, classes, bundle) for said in (result, *result.others)]
+
+
+def seconds(timeline: Timeline | None) -> list[list[Value]]:
+    """Lay out a timeline: the cells of each second, without the name of the file in front."""
+    if timeline is None:
+        return []
+    times = np.stack((timeline.starts_s, timeline.ends_s), axis=1).round(_SECONDS_DIGITS).tolist()
+    said = np.concatenate((timeline.fused, timeline.voice, timeline.face), axis=1).tolist()
+    return [
+        [*edges, *(None if math.isnan(p) else round(p, PROBABILITY_DIGITS) for p in line)]
+        for edges, line in zip(times, said, strict=True)
+    ]
 
 
 def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
@@ -77,13 +105,15 @@ def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
     evidence = result.evidence
     coverage = None
     if evidence.n_frames and evidence.n_face_frames is not None:
-        coverage = round(evidence.n_face_frames / evidence.n_frames, _PROBABILITY_DIGITS)
-    fused, voice, face = (_rounded(p) for p in (result.fused, result.voice, result.face))
+        coverage = round(evidence.n_face_frames / evidence.n_frames, PROBABILITY_DIGITS)
+    fused, voice, face = result.fused, result.voice, result.face
     return {
         "file": name,
         "status": result.status,
         "emotion": _top(fused, classes),
-        "confidence": max(fused) if fused else None,
+        "confidence": None if fused is None else round(float(fused.max()), PROBABILITY_DIGITS),
+        "decided_by": result.decided_by,
+        "face": None if evidence.face is None else evidence.face.track,
         **_named("p", fused, classes),
         "voice_emotion": _top(voice, classes),
         **_named("voice_p", voice, classes),
@@ -112,22 +142,32 @@ def writer_for(path: Path) -> Callable[[Path, Iterable[Row], Mapping[str, type]]
         raise UsageError(f"cannot tell the format of {path}: end its name in .csv, .parquet or .jsonl") from None
 
 
-def is_table(path: Path) -> bool:
-    """Tell whether a file is a table of mercli's, by its first columns; an empty file is as good."""
-    suffix = path.suffix.lower()
+def is_table(path: Path, schema: Mapping[str, type]) -> bool:
+    """Tell whether a file is a table of mercli's, by its first columns; an empty file is as good.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : dict
+        As `columns` or `timeline_columns` gives it, of any classes.
+    """
+    suffix, first = path.suffix.lower(), list(schema)[:_FIRST]
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.readline(_LONGEST_LINE)
         if suffix == ".parquet" and head:
             import pyarrow.parquet as pq
 
-            return list(pq.read_schema(path).names[:3]) == list(_FIRST)
-    except (OSError, ValueError):  # pyarrow's own errors are ValueErrors
+            return list(pq.read_schema(path).names[:_FIRST]) == first
+        if suffix == ".jsonl" and head:
+            return list(json.loads(head))[:_FIRST] == first
+    except (OSError, ValueError, TypeError, RecursionError):  # pyarrow's own errors are ValueErrors
         return False
-    return not head or head.startswith(b'{"file": "' if suffix == ".jsonl" else f"{','.join(_FIRST)},".encode())
+    return not head or head.startswith(f"{','.join(first)},".encode())
 
 
-def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:
+def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type], option: str = "-o") -> None:
     """Write a table whole or not at all.
 
     Parameters
@@ -135,9 +175,11 @@ def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:
     path : Path
         Its ending chooses the format.
     rows : iterable of dict
-        As `row` makes them.
+        With a value for each column; None is a missing one.
     schema : dict
-        As `columns` gives it.
+        As `columns` or `timeline_columns` gives it.
+    option : str
+        What named the file, for the error message.
 
     Raises
     ------
@@ -145,7 +187,7 @@ def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) -> None:
         If the ending is unknown or the place cannot be written.
     """
     write_as = writer_for(path)
-    with replaced_file(path) as part:
+    with replaced_file(path, option) as part:
         write_as(part, rows, schema)
 
 
@@ -187,17 +229,19 @@ def _write_parquet(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) 
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     fields = pa.schema([(name, types[kind]) for name, kind in schema.items()])
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=fields), path)
+    left = iter(rows)
+    with pq.ParquetWriter(path, fields) as writer:
+        while group := list(itertools.islice(left, _GROUP_ROWS)):
+            writer.write_table(pa.Table.from_pylist(group, schema=fields))
 
 
-def _rounded(posterior: NDArray[np.float64] | None) -> list[float] | None:
-    return None if posterior is None else [round(float(p), _PROBABILITY_DIGITS) for p in posterior]
+def _top(posterior: NDArray[np.float64] | None, classes: Sequence[str]) -> str | None:
+    return None if posterior is None else classes[likeliest(posterior)]
 
 
-def _top(posterior: list[float] | None, classes: Sequence[str]) -> str | None:
-    return None if posterior is None else classes[posterior.index(max(posterior))]
-
-
-def _named(prefix: str, posterior: list[float] | None, classes: Sequence[str]) -> dict[str, Value]:
-    values: Sequence[Value] = posterior if posterior is not None else [None] * len(classes)
-    return {f"{prefix}_{name}": value for name, value in zip(classes, values, strict=True)}
+def _named(prefix: str, posterior: NDArray[np.float64] | None, classes: Sequence[str]) -> dict[str, Value]:
+    if posterior is None:
+        return {f"{prefix}_{name}": None for name in classes}
+    return {
+        f"{prefix}_{name}": round(float(p), PROBABILITY_DIGITS) for name, p in zip(classes, posterior, strict=True)
+    }

@@ -22,7 +22,7 @@ from mercli.voice.spec import VoiceSpec
 BEST = "lda"
 """The voice classifier that did best on speakers left out (docs/fit.md)."""
 
-FACE_CLASSIFIERS = {MEAN: "logistic", STATS: "lda", RECURRENT: RECURRENT}
+FACE_CLASSIFIERS = {MEAN: "logistic", STATS: "logistic", RECURRENT: RECURRENT}
 """What judges a face, by how its frames were pooled."""
 
 

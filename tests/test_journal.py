@@ -16,31 +16,39 @@ from mercli.fingerprint import fingerprint
 from mercli.journal import Journal, Origin
 
 ORIGIN = Origin("10-20-ab", "recipe", (None, 40.0))
-CELLS = st.one_of(
+CELLS: st.SearchStrategy[object] = st.one_of(
     st.none(), st.text(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
 )
 STATUSES = st.sampled_from(["ok", "partial", "failed"])
 COLUMNS = ("file", "status", "n")
+SECONDS = ("file", "start_s", "p")
 ROWS = st.tuples(st.text(), STATUSES, CELLS).map(lambda cells: dict(zip(COLUMNS, cells, strict=True)))
+FILES = st.tuples(st.lists(ROWS, min_size=1, max_size=4), st.lists(st.tuples(CELLS, CELLS).map(list), max_size=4))
 
 
 def row(status: str = "ok", n: object = None) -> dict[str, object]:
     return {"file": "a", "status": status, "n": n}
 
 
-@given(st.dictionaries(st.text(), ROWS, max_size=5))
+@given(st.dictionaries(st.text(), FILES, max_size=5))
 @settings(max_examples=50)
-def test_rows_come_back_as_they_went(
-    tmp_path_factory: pytest.TempPathFactory, table: dict[str, dict[str, object]]
+def test_the_rows_and_seconds_of_files_come_back_as_they_went(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: dict[str, tuple[list[dict[str, object]], list[list[object]]]],
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "out.csv.journal"
-    with Journal(path, COLUMNS) as journal:
-        for name, cells in table.items():
-            journal.append(name, ORIGIN, cells)
-    with Journal(path, COLUMNS) as journal:
-        assert list(journal.rows(table)) == list(table.values())
-        assert all(journal.holds_good(name, ORIGIN) for name in table)
-        assert [journal.status(name) for name in table] == [cells["status"] for cells in table.values()]
+    with Journal(path, COLUMNS, SECONDS) as journal:
+        for name, (rows, seconds) in files.items():
+            journal.append(name, ORIGIN, rows, seconds)
+    with Journal(path, COLUMNS, SECONDS) as journal:
+        assert list(journal.rows(files)) == [line for rows, _ in files.values() for line in rows]
+        assert list(journal.timeline(files)) == [
+            dict(zip(SECONDS, (name, *cells), strict=True))
+            for name, (_, seconds) in files.items()
+            for cells in seconds
+        ]
+        assert all(journal.holds_good(name, ORIGIN) for name in files)
+        assert [journal.status(name) for name in files] == [rows[0]["status"] for rows, _ in files.values()]
 
 
 @given(st.data())
@@ -53,14 +61,14 @@ def test_a_journal_cut_off_anywhere_keeps_every_whole_line(
     ends = []
     with Journal(path, COLUMNS) as journal:
         for name in names:
-            journal.append(name, ORIGIN, row(n=name))
+            journal.append(name, ORIGIN, [row(n=name)])
             ends.append(path.stat().st_size)
     cut = data.draw(st.integers(0, ends[-1]))
     os.truncate(path, cut)
     kept = [name for name, end in zip(names, ends, strict=True) if end <= cut]
     with Journal(path, COLUMNS) as journal:
         assert [name for name in names if journal.holds(name)] == kept
-        journal.append("late.mp4", ORIGIN, row(n="late"))
+        journal.append("late.mp4", ORIGIN, [row(n="late")])
     with Journal(path, COLUMNS) as journal:
         assert [cells["n"] for cells in journal.rows([*kept, "late.mp4"])] == [*kept, "late"]
 
@@ -74,7 +82,7 @@ def test_a_damaged_line_costs_itself_and_no_more(
     names = [f"{i}.mp4" for i in range(20)]
     with Journal(path, COLUMNS) as journal:
         for name in names:
-            journal.append(name, ORIGIN, row(n=name))
+            journal.append(name, ORIGIN, [row(n=name)])
     data = bytearray(path.read_bytes())
     header = data.index(b"\n") + 1
     data[header + int(at * (len(data) - header))] = byte
@@ -87,8 +95,8 @@ def test_a_damaged_line_costs_itself_and_no_more(
 
 def test_the_last_row_of_a_name_counts(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row("failed"))
-        journal.append("a", ORIGIN, row("ok"))
+        journal.append("a", ORIGIN, [row("failed")])
+        journal.append("a", ORIGIN, [row("ok")])
     with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.status("a") == "ok"
 
@@ -113,14 +121,14 @@ def test_a_row_holds_as_long_as_it_would_be_made_the_same(
     tmp_path: Path, now: Origin, status: str, holds: bool
 ) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row(status))
+        journal.append("a", ORIGIN, [row(status)])
     with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.holds_good("a", now) is holds
 
 
 def test_a_row_without_a_fingerprint_never_holds(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", Origin(None, "recipe"), row("crashed"))
+        journal.append("a", Origin(None, "recipe"), [row("crashed")])
         assert journal.holds("a")
         assert not journal.holds_good("a", Origin(None, "recipe"))
 
@@ -128,13 +136,25 @@ def test_a_row_without_a_fingerprint_never_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"row": None},
-        {"row": ["ok"]},
-        {"row": {"status": "ok"}},
-        {"row": {"file": "a", "status": None, "n": None}},
-        {"row": {"file": "a", "status": "ok", "n": []}},
-        {"row": {"file": "a", "status": "ok", "n": 1, "more": 1}},
-        {"row": {"file": "a", "n": 1}},
+        {"rows": None},
+        {"rows": []},
+        {"rows": ["ok"]},
+        {"rows": {"file": "a", "status": "ok", "n": 1}},
+        {"rows": [{"status": "ok"}]},
+        {"rows": [{"file": "a", "status": None, "n": None}]},
+        {"rows": [{"file": "a", "status": "ok", "n": []}]},
+        {"rows": [{"file": "a", "status": "ok", "n": 1, "more": 1}]},
+        {"rows": [{"file": "a", "n": 1}]},
+        {"rows": [row(), "ok"]},
+        {"rows": [row(), {"file": "a", "status": "ok"}]},
+        {"rows": [row(), {"file": "a", "status": "ok", "n": {}}]},
+        {"timeline": None},
+        {"timeline": [1]},
+        {"timeline": ["ab"]},
+        {"timeline": [{"start_s": 1, "p": 1}]},
+        {"timeline": [[0, 0.5], [1]]},
+        {"timeline": [[0, 0.5], [1, []]]},
+        {"timeline": [[0, 0.5, 1]]},
         {"file": None},
         {"file": ["a"]},
         {"origin": None},
@@ -145,32 +165,58 @@ def test_a_row_without_a_fingerprint_never_holds(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_something_else_wrote_is_forgotten(tmp_path: Path, change: dict[str, object]) -> None:
-    with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+    with Journal(tmp_path / "j", COLUMNS, SECONDS) as journal:
+        journal.append("a", ORIGIN, [row()])
     header, line = (tmp_path / "j").read_bytes().splitlines()
     entry = {key: value for key, value in json.loads(line).items() if key != "crc32"} | change
     entry["crc32"] = zlib.crc32(json.dumps(entry).encode() + b"\n")
     (tmp_path / "j").write_bytes(header + b"\n" + json.dumps(entry).encode() + b"\n")
-    with Journal(tmp_path / "j", COLUMNS) as journal:
+    with Journal(tmp_path / "j", COLUMNS, SECONDS) as journal:
         assert not journal.holds_good("a", ORIGIN)
 
 
 def test_rows_of_other_columns_are_forgotten(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
     with Journal(tmp_path / "j", (*COLUMNS, "more")) as journal:
         assert not journal.holds("a")
 
 
+def test_seconds_of_other_columns_are_forgotten(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS, SECONDS) as journal:
+        journal.append("a", ORIGIN, [row()], [[0.0, 0.5]])
+        journal.append("b", ORIGIN, [row()])
+    with Journal(tmp_path / "j", COLUMNS, (*SECONDS, "more")) as journal:
+        assert (journal.holds("a"), journal.holds("b")) == (False, True)
+
+
+def test_the_status_of_a_file_is_that_of_its_first_row(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        journal.append("a", ORIGIN, [row("partial"), row("ok")])
+        assert journal.status("a") == "partial"
+    with Journal(tmp_path / "j", COLUMNS) as journal:
+        assert journal.status("a") == "partial"
+
+
+def test_a_day_second_by_second_and_the_file_after_it_are_found_again(tmp_path: Path) -> None:
+    day = [[float(second), 0.123456] for second in range(86_400)]
+    with Journal(tmp_path / "j", COLUMNS, SECONDS) as journal:
+        journal.append("a", ORIGIN, [row()], day)
+        journal.append("b", ORIGIN, [row()])
+    with Journal(tmp_path / "j", COLUMNS, SECONDS) as journal:
+        assert journal.holds("b")
+        assert sum(1 for _ in journal.timeline(["a", "b"])) == len(day)
+
+
 def test_a_journal_that_is_moved_or_spoilt_while_it_is_in_use_is_said_to_be(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
         assert journal.is_in_place()
         (tmp_path / "j").rename(tmp_path / "k")
         (tmp_path / "j").touch()
         assert not journal.is_in_place()
         with pytest.raises(MercliError, match="was moved or removed"):
-            journal.append("b", ORIGIN, row())
+            journal.append("b", ORIGIN, [row()])
     with Journal(tmp_path / "k", COLUMNS) as journal:
         os.truncate(tmp_path / "k", 100)
         with pytest.raises(MercliError, match="was changed by something else"):
@@ -179,19 +225,19 @@ def test_a_journal_that_is_moved_or_spoilt_while_it_is_in_use_is_said_to_be(tmp_
 
 def test_what_was_made_or_found_to_hold_is_counted(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
-        journal.append("b", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
+        journal.append("b", ORIGIN, [row()])
     with Journal(tmp_path / "j", COLUMNS) as journal:
         assert journal.n_good == 0
         journal.holds_good("a", ORIGIN)
         journal.holds_good("b", Origin("other", "recipe"))
-        journal.append("c", ORIGIN, row())
+        journal.append("c", ORIGIN, [row()])
         assert journal.n_good == 2
 
 
 def test_to_overwrite_forgets_what_was_kept(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
     with Journal(tmp_path / "j", COLUMNS, overwrite=True) as journal:
         assert not journal.holds("a")
     with Journal(tmp_path / "j", COLUMNS) as journal:
@@ -201,7 +247,7 @@ def test_to_overwrite_forgets_what_was_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_one_run_at_a_time(tmp_path: Path, overwrite: bool) -> None:
     with Journal(tmp_path / "j", COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
         with pytest.raises(UsageError, match="another run is writing there"):
             Journal(tmp_path / "j", COLUMNS, overwrite=overwrite)
     with Journal(tmp_path / "j", COLUMNS) as journal:
@@ -229,8 +275,9 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content
     assert (tmp_path / "j").read_bytes() == content
 
 
-def test_the_journal_of_another_version_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "j").write_text(json.dumps({"format": "mercli-journal", "format_version": 2}) + "\n")
+@pytest.mark.parametrize("version", [1, 3])
+def test_the_journal_of_another_version_is_refused(tmp_path: Path, version: int) -> None:
+    (tmp_path / "j").write_text(json.dumps({"format": "mercli-journal", "format_version": version}) + "\n")
     with pytest.raises(UsageError, match="another version"):
         Journal(tmp_path / "j", COLUMNS)
 
@@ -253,7 +300,7 @@ def test_a_place_that_takes_no_journal_is_refused(tmp_path: Path, kind: str) -> 
 def test_a_nameless_journal_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with Journal(None, COLUMNS) as journal:
-        journal.append("a", ORIGIN, row())
+        journal.append("a", ORIGIN, [row()])
         assert next(iter(journal.rows(["a"]))) == row()
     assert list(tmp_path.iterdir()) == []
 

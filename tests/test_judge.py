@@ -18,7 +18,8 @@ from mercli.face.pooling import STEPS, pool
 from mercli.face.spec import RECURRENT, FaceSpec
 from mercli.fusion import JOINT, fuse, fusion_vector, joint_vectors
 from mercli.inference import Classifier, to_posteriors
-from mercli.judge import Judge, layout_of
+from mercli.judge import Judge, Result, layout_of, likeliest
+from mercli.moments import Moment
 from mercli.observer import Evidence
 from mercli.voice.spec import VoiceSpec
 
@@ -207,10 +208,116 @@ def test_fusing_nothing_gives_nothing():
     assert fuse(None, None, None) is None
 
 
-def test_fusing_takes_the_logarithm_of_nothing_less_than_a_ten_thousandth():
-    for nothing in (0.0, 1e-9, 1e-4):
+# Which modality decided
+
+
+@st.composite
+def posteriors(draw, n=3):
+    """Posteriors over a few classes; tenths, so that some are equal."""
+    cuts = sorted(draw(st.lists(st.integers(0, 10), min_size=n - 1, max_size=n - 1)))
+    return np.diff([0, *cuts, 10]) / 10
+
+
+@given(voice=st.none() | posteriors(), face=st.none() | posteriors(), fused=posteriors())
+def test_the_modality_that_decided_is_the_one_that_finds_the_answer_likelier(voice, face, fused):
+    answer = likeliest(fused)
+    decided_by = Result("ok", Evidence(), fused, voice, face).decided_by
+    if voice is None or face is None:
+        assert decided_by == ("face" if voice is None else "voice")
+    elif likeliest(voice) == likeliest(face) == answer:
+        assert decided_by == "both"
+    else:
+        by = {True: "voice", False: "face"}
+        assert decided_by == ("both" if voice[answer] == face[answer] else by[voice[answer] > face[answer]])
+
+
+@given(voice=posteriors(), face=posteriors(), fused=posteriors())
+def test_voice_and_face_are_treated_alike(voice, face, fused):
+    other = {"voice": "face", "face": "voice", "both": "both"}
+    one_way = Result("ok", Evidence(), fused, voice, face).decided_by
+    assert Result("ok", Evidence(), fused, face, voice).decided_by == other[one_way]
+
+
+@given(likely=posteriors(), apart=st.floats(-4e-7, 4e-7))
+def test_what_is_told_alike_decides_alike(likely, apart):
+    """Digits beyond those of the table depend on the machine: they decide nothing."""
+    other = np.clip(likely + np.array([apart, -apart, 0]), 0, 1)
+    assert likeliest(other) == likeliest(likely)
+    assert Result("ok", Evidence(), likely, likely, other).decided_by == "both"
+
+
+def test_where_there_is_no_answer_nothing_decided():
+    assert Result("failed", Evidence()).decided_by is None
+
+
+# Other faces
+
+
+def faces(n):
+    rng = np.random.default_rng(n)
+    return tuple(
+        replace(frames_of(rng.dirichlet(np.ones(7), 4 + i).astype(np.float32)), track=i + 1) for i in range(n)
+    )
+
+
+@pytest.mark.parametrize("damage", [None, "the file ends early"])
+def test_another_face_is_judged_as_if_it_were_alone_without_the_voice(judge, damage):
+    evidence = replace(
+        EVIDENCE, duration_s=2.0, n_frames=20, n_face_frames=6, missing=("x",), damage=damage, other_faces=faces(2)
+    )
+    result = judge.judge(evidence)
+    assert [other.evidence.face.track for other in result.others] == [1, 2]
+    for face, other in zip(evidence.other_faces, result.others, strict=True):
+        alone = judge.judge(Evidence(face=face))
+        assert np.array_equal(other.face, alone.face)
+        assert np.array_equal(other.fused, alone.fused)
+        assert (other.voice, other.decided_by) == (None, "face")
+        # The voice is not missing: it is somebody else's.
+        assert (other.status, other.error) == ("partial" if damage else "ok", damage)
+        assert (other.evidence.duration_s, other.evidence.n_frames) == (2.0, 20)
+        assert other.evidence.n_face_frames == len(face)
+        assert other.others == ()
+
+
+def test_other_faces_do_not_change_what_is_said_of_the_main_one(judge):
+    result, alone = judge.judge(replace(EVIDENCE, other_faces=faces(3))), judge.judge(EVIDENCE)
+    for name in ("fused", "voice", "face"):
+        assert np.array_equal(getattr(result, name), getattr(alone, name))
+    assert (result.status, result.error) == (alone.status, alone.error)
+    assert len(result.others) == 3
+
+
+# Second by second
+
+
+def test_a_second_is_judged_as_a_clip_is(judge):
+    evidence = [
+        *clouds().evidence[:3],
+        replace(EVIDENCE, voice=None),
+        replace(EVIDENCE, face=None),
+        Evidence(),
+    ]
+    seconds = [Moment(float(i), min(i + 1, 5.5), part) for i, part in enumerate(evidence)]
+    timeline = judge.over_time(seconds)
+    assert timeline.starts_s.tolist() == [0, 1, 2, 3, 4, 5]
+    assert timeline.ends_s.tolist() == [1, 2, 3, 4, 5, 5.5]
+    for i, part in enumerate(evidence):
+        result = judge.judge(part)
+        for name in ("fused", "voice", "face"):
+            said, expected = getattr(timeline, name)[i], getattr(result, name)
+            assert np.isnan(said).all() if expected is None else np.array_equal(said, expected)
+
+
+def test_a_clip_without_a_second_has_an_empty_timeline(judge):
+    timeline = judge.over_time([])
+    assert (len(timeline.starts_s), len(timeline.ends_s)) == (0, 0)
+    assert timeline.fused.shape == timeline.voice.shape == timeline.face.shape == (0, len(THREE))
+
+
+def test_no_modality_rules_a_class_out_when_it_is_fused():
+    for nothing in (0.0, 1e-9, 0.03):
         vector = fusion_vector(np.array([nothing, 1.0]), np.array([0.5, 0.5]))
-        assert np.allclose(vector, [np.log(1e-4), 0, np.log(0.5), np.log(0.5)])
+        assert np.allclose(vector, [np.log(0.03), 0, np.log(0.5), np.log(0.5)])
         assert vector.dtype == np.float32
 
 
@@ -278,3 +385,9 @@ def test_a_joint_network_answers_by_the_mean_over_stretches_whatever_is_missing(
 def test_a_joint_network_gives_no_answer_where_both_are_missing(joint):
     result = Judge(joint).judge(Evidence(missing=("the file has no sound", "no face in any frame")))
     assert (result.status, result.fused) == ("failed", None)
+
+
+def test_a_joint_network_hears_no_voice_with_another_face_than_the_main_one(joint):
+    clip = replace(EVIDENCE, voice_sequences=sequences(2, layout_of(joint)), other_faces=faces(1))
+    (other,) = Judge(joint).judge(clip).others
+    assert np.array_equal(other.fused, Judge(joint).judge(Evidence(face=clip.other_faces[0])).fused)

@@ -36,8 +36,14 @@ def observe(path):
 observer = Observer(open_bundle()[1], ("voice", "face"), Haar())
 """
 PEAK = """
-seen = observer.observe(Path(sys.argv[1]))
-assert seen.voice is not None and seen.face is not None and seen.damage is None, seen
+from mercli.judge import Judge
+from mercli.moments import moments
+
+judge = Judge(open_bundle()[1])
+with observer.observing(Path(sys.argv[1])) as (seen, voice):
+    assert seen.voice is not None and seen.face is not None and seen.damage is None, seen
+    said = judge.over_time(moments(seen, voice))  # a timeline takes no more either
+assert len(said.fused) == seen.duration_s
 print(seen.duration_s, held_kib("VmHWM"))
 """
 GROWTH = """

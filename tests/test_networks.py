@@ -1,4 +1,4 @@
-"""Small networks over sequences, on toys that are known to take the order in time, or both modalities."""
+"""Small networks over sequences, on toys that take the order in time, or both modalities."""
 
 import importlib
 from collections.abc import Callable

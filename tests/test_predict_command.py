@@ -12,15 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from mercli.cli import app
 from mercli.emotions import FER2013
+from mercli.errors import UsageError
 from mercli.pipeline import open_bundle
-from mercli.tables import columns
+from mercli.sample import draw_portrait, write_video
+from mercli.tables import columns, timeline_columns
 
-SCHEMA = columns(FER2013)
+SCHEMA, SECONDS = columns(FER2013), timeline_columns(FER2013)
 ALONE = [sys.executable, "-m", "mercli", "predict"]
 
 
@@ -131,6 +134,8 @@ def test_without_an_output_the_table_and_nothing_else_is_on_stdout(said: Ran) ->
 def test_a_file_with_voice_and_face_is_ok_and_rests_on_both(cells: dict[str, dict[str, str]]) -> None:
     row = cells["talking.mp4"]
     assert (row["status"], row["error"], row["face_coverage"]) == ("ok", "", "1.0")
+    assert row["face"] != ""
+    assert row["decided_by"] in ("voice", "face", "both")
     for prefix, named in (("p_", "emotion"), ("voice_p_", "voice_emotion"), ("face_p_", "face_emotion")):
         assert sum(numbers(row, prefix)) == pytest.approx(1.0, abs=1e-5)
         assert row[named] == FER2013[numbers(row, prefix).index(max(numbers(row, prefix)))]
@@ -154,6 +159,7 @@ def test_a_file_without_sound_rests_on_the_face(cells: dict[str, dict[str, str]]
     assert is_empty(row, "voice_p_")
     assert numbers(row, "p_") == numbers(row, "face_p_")
     assert row["emotion"] == row["face_emotion"] != ""
+    assert row["decided_by"] == "face"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +173,7 @@ def test_a_file_without_a_face_rests_on_the_voice(
     assert is_empty(row, "face_p_")
     assert numbers(row, "p_") == numbers(row, "voice_p_")
     assert row["emotion"] == row["voice_emotion"] != ""
+    assert (row["decided_by"], row["face"]) == ("voice", "")
 
 
 def test_frames_are_counted_where_there_are_any_and_empty_where_not(cells: dict[str, dict[str, str]]) -> None:
@@ -182,7 +189,7 @@ def test_a_file_with_neither_voice_nor_face_fails_with_a_reason_and_no_emotion(
     row = cells["blank.mp4"]
     assert row["status"] == "failed"
     assert row["error"] == "the file has no sound; no face in any frame"
-    assert row["emotion"] == row["confidence"] == ""
+    assert row["emotion"] == row["confidence"] == row["decided_by"] == row["face"] == ""
     assert is_empty(row, "p_")
     assert row["duration_s"] == "1.2"
 
@@ -236,6 +243,233 @@ def test_one_modality_alone_is_whole_where_it_is_there(
     assert (rows[alone]["status"], rows[alone]["error"]) == ("ok", "")
     lacking = "mute.mp4" if wanted == "voice" else "voice.wav"
     assert rows[lacking]["status"] == "failed"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_where_there_is_one_face_a_row_a_face_is_a_row_a_file(
+    predict: Predict, videos: Path, said: Ran, jobs: int
+) -> None:
+    ran = predict(videos, "--faces", "all", "-j", jobs)
+    assert (ran.code, ran.out) == (said.code, said.out)
+
+
+def test_every_face_has_a_row_and_the_main_speaker_s_is_as_without_the_others(
+    predict: Predict, speak: Any, tmp_path: Path
+) -> None:
+    near, far = (draw_portrait(240, 240, head_px=head_px, centre_px=(120, 120)) for head_px in (150, 110))
+    write_video(tmp_path / "two.mp4", [np.hstack((near, far))] * 30, samples=speak(1.2))
+    (alone,) = predict(tmp_path / "two.mp4", "--timeline", tmp_path / "main.csv").rows
+    ran = predict(tmp_path / "two.mp4", "--faces", "all", "--timeline", tmp_path / "all.csv")
+    main, other = ran.rows
+    assert main == alone
+    assert main["file"] == other["file"]
+    assert main["status"] == other["status"] == "ok"
+    assert main["face"] != other["face"] != ""
+    assert (other["decided_by"], other["voice_emotion"], other["error"]) == ("face", "", "")
+    assert numbers(other, "p_") == numbers(other, "face_p_")
+    assert is_empty(other, "voice_p_")
+    assert other["n_face_frames"] == other["n_frames"] == main["n_frames"]
+    assert "1 file: 1 ok" in ran.err
+    assert (tmp_path / "all.csv").read_bytes() == (tmp_path / "main.csv").read_bytes()
+
+
+# The timeline
+
+
+@pytest.fixture(scope="module")
+def long_videos(tmp_path_factory: pytest.TempPathFactory, draw_frames: Any, speak: Any, videos: Path) -> Path:
+    """A folder of longer clips: in one, voice and face come and go."""
+    folder = tmp_path_factory.mktemp("timeline") / "v"
+    folder.mkdir()
+    samples = speak(4.4)
+    samples[: 2 * 16000] = 0
+    room = np.zeros((240, 320), np.uint8)
+    frames = [*draw_frames(25), *[room] * 50, *draw_frames(35)]
+    write_video(folder / "comes and goes.mp4", frames, samples=samples)
+    for name in ("broken.mp4", "talking.mp4", "voice.wav"):
+        shutil.copy(videos / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def over_time(long_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The timeline of the folder, written by the command alone in a process, without a table in a file."""
+    path = tmp_path_factory.mktemp("timeline") / "over time.csv"
+    command = [*ALONE, str(long_videos), "--timeline", str(path), "-j", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"wrote {path}\n")
+    assert [row["file"] for row in Ran(1, done.stdout, "").rows] == sorted(
+        entry.name for entry in long_videos.iterdir()
+    )
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [path.name]
+    return path
+
+
+def seconds_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_timeline_has_a_row_a_second_of_each_file_that_could_be_read(over_time: Path) -> None:
+    rows = seconds_of(over_time)
+    assert list(rows[0]) == list(SECONDS)
+    by_file: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        by_file.setdefault(row["file"], []).append((float(row["start_s"]), float(row["end_s"])))
+    assert list(by_file) == ["comes and goes.mp4", "talking.mp4", "voice.wav"]
+    for times, duration_s in zip(by_file.values(), (4.4, 1.2, 1.2), strict=True):
+        assert [start for start, _ in times] == list(range(len(times)))
+        assert [end for _, end in times[:-1]] == list(range(1, len(times)))
+        assert times[-1][1] == pytest.approx(duration_s, abs=0.05)
+
+
+def test_a_second_is_judged_by_what_is_there_in_it(over_time: Path) -> None:
+    rows = [row for row in seconds_of(over_time) if row["file"] == "comes and goes.mp4"]
+    there = [tuple(not is_empty(row, prefix) for prefix in ("p_", "voice_", "face_")) for row in rows]
+    face, voice, nothing, both = (
+        (True, False, True),
+        (True, True, False),
+        (False, False, False),
+        (True, True, True),
+    )
+    assert there == [face, nothing, voice, both, both]
+    for row, what in zip(rows, there, strict=True):
+        for prefix, is_there in zip(("p_", "voice_", "face_"), what, strict=True):
+            assert not is_there or sum(numbers(row, prefix)) == pytest.approx(1.0, abs=1e-5)
+    assert numbers(rows[0], "p_") == numbers(rows[0], "face_")
+    assert numbers(rows[2], "p_") == numbers(rows[2], "voice_")
+
+
+def test_a_second_that_is_the_whole_clip_is_judged_as_the_clip_is(
+    predict: Predict, speak: Any, draw_frames: Any, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "a.mkv", draw_frames(24), samples=speak(0.96), audio_codec="pcm_s16le", codec="mpeg4")
+    (row,) = predict(tmp_path / "a.mkv", "--timeline", tmp_path / "t.csv").rows
+    (second,) = seconds_of(tmp_path / "t.csv")
+    assert row["status"] == "ok"
+    for of, prefix in (("p_", "p_"), ("voice_p_", "voice_"), ("face_p_", "face_")):
+        assert numbers(row, of) == pytest.approx(numbers(second, prefix), abs=2e-6)
+
+
+def test_a_timeline_has_the_same_bytes_for_any_number_of_jobs_and_changes_no_row(
+    predict: Predict, long_videos: Path, over_time: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    ran = predict(long_videos, "-o", tmp_path / "out.csv", "--timeline", path, "-j", 2)
+    assert f"wrote {tmp_path / 'out.csv'} and {path}" in ran.err
+    assert path.read_bytes() == over_time.read_bytes()
+    assert (tmp_path / "out.csv").read_bytes() == predict(long_videos).out.encode()
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+def test_the_other_formats_hold_the_same_seconds(
+    predict: Predict, long_videos: Path, over_time: Path, tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"t{ending}"
+    predict(long_videos, "-q", "--timeline", path)
+    if ending == ".parquet":
+        rows = pq.read_table(path).to_pylist()
+    else:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    expected = [
+        {name: SECONDS[name](cell) if cell else None for name, cell in row.items()}
+        for row in seconds_of(over_time)
+    ]
+    assert rows == expected
+
+
+def test_a_run_that_goes_on_writes_the_timeline_of_what_was_done_too(
+    predict: Predict, long_videos: Path, over_time: Path, tmp_path: Path
+) -> None:
+    output, path = tmp_path / "out.csv", tmp_path / "t.csv"
+    run = (long_videos, "-o", output, "--timeline", path, "-j", 1)
+    predict(*run)
+    lines = (tmp_path / "out.csv.journal").read_bytes().splitlines(keepends=True)
+    (tmp_path / "out.csv.journal").write_bytes(b"".join(lines[:3]))  # as if it had been killed after two files
+    path.unlink()
+    assert "continuing: 2 of 4 files done already" in predict(*run).err
+    assert path.read_bytes() == over_time.read_bytes()
+    assert "continuing: 4 of 4 files done already" in predict(*run).err
+    assert path.read_bytes() == over_time.read_bytes()
+
+
+def test_a_journal_without_the_timeline_or_the_faces_asked_for_is_done_anew(
+    predict: Predict, talking_video: Path, tmp_path: Path
+) -> None:
+    run = (talking_video, "-o", tmp_path / "out.csv")
+    predict(*run)
+    for options in (("--timeline", tmp_path / "t.csv"), ("--faces", "all"), ("--faces", "main")):
+        assert "0 new files, 1 changed or to be tried again" in predict(*run, *options).err
+    assert len(seconds_of(tmp_path / "t.csv")) == 2
+    assert "continuing: 1 of 1 file" in predict(*run).err
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.jsonl", "ratings.parquet"])
+def test_a_file_that_is_not_a_timeline_of_mercli_s_is_not_replaced(
+    predict: Predict, sound_only: Path, tmp_path: Path, name: str
+) -> None:
+    mine = tmp_path / name
+    predict(sound_only, "-o", mine)  # a table of mercli's is no timeline either
+    before = mine.read_bytes()
+    ran = predict(sound_only, "--timeline", mine)
+    assert (ran.code, ran.out, mine.read_bytes()) == (2, "", before)
+    assert "is not a timeline of mercli's" in ran.err
+    assert predict(sound_only, "--timeline", mine, "--overwrite").code == 0
+    assert mine.read_bytes() != before
+    assert predict(sound_only, "--timeline", mine).code == 0
+
+
+@pytest.mark.parametrize("kind", ["name", "way", "link", "hard link"])
+def test_a_timeline_that_is_the_output_is_refused(
+    predict: Predict, sound_only: Path, tmp_path: Path, kind: str
+) -> None:
+    output = tmp_path / "out.csv"
+    predict(sound_only, "-o", output)
+    before = output.read_bytes()
+    other = tmp_path / "other.csv"
+    (tmp_path / "sub").mkdir()
+    match kind:
+        case "name":
+            other = output
+        case "way":
+            other = tmp_path / "sub" / ".." / "out.csv"
+        case "link":
+            other.symlink_to(output)
+        case "hard link":
+            other.hardlink_to(output)
+    for options in ((), ("--overwrite",)):
+        ran = predict(sound_only, "-o", output, "--timeline", other, *options)
+        assert (ran.code, output.read_bytes()) == (2, before)
+        assert "is the file of -o too" in ran.err
+
+
+def test_a_timeline_that_is_an_input_is_refused(predict: Predict, sound_only: Path, tmp_path: Path) -> None:
+    recording = Path(shutil.copy(sound_only, tmp_path / "take.csv"))
+    before = recording.read_bytes()
+    ran = predict(recording, "--timeline", recording, "--overwrite")
+    assert (ran.code, recording.read_bytes()) == (2, before)
+    assert "is one of the files to read" in ran.err
+
+
+def test_a_timeline_that_finds_no_place_in_the_end_is_written_by_the_next_run(
+    predict: Predict, sound_only: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "t").mkdir()
+    run = (sound_only, "-o", tmp_path / "out.csv", "--timeline", tmp_path / "t" / "t.csv")
+    replaced = "mercli.tables.replaced_file"
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(path: Path, option: str) -> None:
+            raise UsageError(f"cannot write {path}: gone; choose another place with {option}")
+
+        patch.setattr(replaced, refuse)
+        ran = predict(*run)
+    assert ran.code == 1
+    assert "choose another place with --timeline; 1 of 1 file done and kept in" in ran.err
+    assert list((tmp_path / "t").iterdir()) == []
+    assert "continuing: 1 of 1 file" in predict(*run).err
+    assert len(seconds_of(tmp_path / "t" / "t.csv")) == 2
 
 
 # Files and names
@@ -357,6 +591,12 @@ def test_an_old_table_is_replaced_by_the_new(predict: Predict, sound_only: Path,
         (["here", "--bundle", "n" * 5000], "bundle nnn"),
         (["here", "--max-memory", "much"], "'much' is not an amount of memory"),
         (["here", "--max-duration", "inf"], "--max-duration inf is no number of seconds"),
+        (["here", "--faces", "both"], "no --faces both; there are main and all"),
+        (["here", "--faces", "all", "--modalities", "voice"], "--faces all is for the face"),
+        (["here", "--timeline", "out.xlsx"], "cannot tell the format of out.xlsx"),
+        (["here", "--timeline", "absent/t.csv"], "cannot write absent/t.csv"),
+        (["here", "--timeline", "folder.csv"], "cannot write folder.csv: it is a folder; give --timeline"),
+        (["here", "-o", "t.csv", "--timeline", "./t.csv"], "--timeline t.csv is the file of -o too"),
         (["here", "--timeout", "inf"], "--timeout inf is no number of seconds"),
     ],
 )

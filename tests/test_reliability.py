@@ -226,6 +226,25 @@ def test_a_run_that_is_killed_at_any_moment_is_finished_by_the_same_command(
         assert output.read_bytes() == whole, f"kill {i}: {victim} after {stop_at} files"
 
 
+def test_a_killed_run_is_finished_with_the_timeline_of_a_run_that_nothing_disturbed(
+    clips: Path, whole: bytes, tmp_path: Path
+) -> None:
+    output, timeline = tmp_path / "out.csv", tmp_path / "over time.csv"
+    asked = (clips, "-o", output, "--timeline", timeline, "--faces", "all")
+    with started(*asked, "-j", 2) as process:
+        wait_until(lambda: journal_lines(output) >= 9 or process.poll() is not None)
+        process.kill()
+        process.wait(30)
+    assert not timeline.exists()
+    again = run(*asked, "-j", 1)
+    assert again.returncode == 0, again.stderr
+    assert "continuing: " in again.stderr
+    undisturbed = tmp_path / "undisturbed.csv"
+    run(clips, "--timeline", undisturbed, "-j", 2)
+    assert timeline.read_bytes() == undisturbed.read_bytes()
+    assert output.read_bytes() == whole  # in these clips there is one face
+
+
 def test_the_second_run_says_that_it_continues_and_reads_nothing_again(
     clips: Path, whole: bytes, tmp_path: Path
 ) -> None:

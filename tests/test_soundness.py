@@ -236,7 +236,7 @@ def test_a_nan_is_found_among_the_numbers_of_a_trained_face(pooling, n_places):
 @pytest.mark.parametrize(
     ("kind", "n_places"),
     [
-        ("product", 3),  # powers, bias, temperature
+        ("product", 2),  # sums, temperature
         ("logistic", 7),  # as LDA
         ("forest", 4),  # thresholds, leaves, the least of a probability, temperature
     ],

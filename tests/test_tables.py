@@ -12,9 +12,11 @@ import pytest
 
 from mercli.emotions import ALL, FER2013
 from mercli.errors import UsageError
-from mercli.judge import Result
+from mercli.face.frames import FaceFrames
+from mercli.judge import Result, Timeline
 from mercli.observer import Evidence
-from mercli.tables import Row, columns, row, write, write_csv, writer_for
+from mercli.tables import Row, columns, is_table, row, seconds, timeline_columns, write, write_csv, writer_for
+from mercli.tables import rows as rows_of
 
 SCHEMA = columns(FER2013)
 
@@ -60,7 +62,7 @@ def typed(cells: dict[str, str]) -> dict[str, object]:
 
 def test_the_columns_and_their_order_are_those_promised() -> None:
     assert list(SCHEMA) == [
-        *("file", "status", "emotion", "confidence"),
+        *("file", "status", "emotion", "confidence", "decided_by", "face"),
         *("p_angry", "p_disgust", "p_fear", "p_happy", "p_sad", "p_surprise", "p_neutral"),
         "voice_emotion",
         *(f"voice_p_{name}" for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")),
@@ -112,7 +114,7 @@ def test_coverage_is_the_share_of_frames_with_a_face() -> None:
 def test_csv_has_one_header_unix_line_ends_and_empty_cells_for_missing_values(tmp_path: Path) -> None:
     write(tmp_path / "out.csv", rows(), SCHEMA)
     data = (tmp_path / "out.csv").read_bytes()
-    assert data.startswith(b"file,status,emotion,confidence,p_angry,")
+    assert data.startswith(b"file,status,emotion,confidence,decided_by,face,p_angry,")
     assert b"\r" not in data
     assert data.endswith(b"\n")
     cells = read_csv(tmp_path / "out.csv")
@@ -192,3 +194,105 @@ def test_a_table_that_fails_midway_leaves_nothing(tmp_path: Path, ending: str) -
     with pytest.raises(RuntimeError):
         write(tmp_path / f"out{ending}", lines(), SCHEMA)
     assert list(tmp_path.iterdir()) == []
+
+
+# A face a row
+
+
+def face(n_frames: int, track: int) -> FaceFrames:
+    return FaceFrames(
+        np.arange(n_frames) / 10,
+        np.zeros((n_frames, 4), np.float32),
+        np.full((n_frames, 7), 1 / 7, np.float32),
+        np.empty((n_frames, 0), np.float32),
+        track,
+    )
+
+
+def test_the_main_face_comes_first_and_every_other_has_a_row_of_its_own() -> None:
+    others = tuple(
+        Result("ok", Evidence(None, face(n, track), 2.0, 20, n), p, None, p)
+        for n, track, p in ((5, 1, posterior(*range(1, 8))), (10, 4, posterior(*range(7, 0, -1))))
+    )
+    main = Result(
+        "partial",
+        Evidence(None, face(20, 2), 2.0, 20, 20),
+        posterior(*range(7)),
+        None,
+        posterior(*range(7)),
+        error="the sound is silent",
+        others=others,
+    )
+    lines = rows_of("a.mp4", main, FER2013, "bundle")
+    assert lines == [row("a.mp4", said, FER2013, "bundle") for said in (main, *others)]
+    assert [(line["file"], line["face"], line["status"], line["n_face_frames"]) for line in lines] == [
+        ("a.mp4", 2, "partial", 20),
+        ("a.mp4", 1, "ok", 5),
+        ("a.mp4", 4, "ok", 10),
+    ]
+    assert [line["face_coverage"] for line in lines] == [1.0, 0.25, 0.5]
+
+
+def test_where_no_face_was_seen_the_row_names_none() -> None:
+    assert [line["face"] for line in rows()] == [None] * 4
+
+
+def test_what_decided_is_named_where_there_is_an_answer() -> None:
+    assert [line["decided_by"] for line in rows()] == ["voice", "voice", None, None]
+
+
+# The timeline
+
+
+def timeline(n: int = 3) -> Timeline:
+    said = np.random.default_rng(0).dirichlet(np.ones(7), (3, n))
+    said[1, 0] = said[2, 1] = said[:, 2] = np.nan
+    return Timeline(np.arange(n).astype(float), np.minimum(np.arange(1.0, n + 1), n - 0.5), *said)
+
+
+def test_the_columns_of_a_timeline_are_those_promised() -> None:
+    assert list(timeline_columns(("angry", "sad"))) == [
+        *("file", "start_s", "end_s"),
+        *("p_angry", "p_sad", "voice_angry", "voice_sad", "face_angry", "face_sad"),
+    ]
+    assert set(timeline_columns(FER2013).values()) == {str, float}
+
+
+def test_a_second_has_a_cell_for_every_column_but_the_file_and_nothing_where_nothing_was_said() -> None:
+    said = timeline()
+    cells = seconds(said)
+    names = list(timeline_columns(FER2013))[1:]
+    lines = [dict(zip(names, line, strict=True)) for line in cells]
+    assert [(line["start_s"], line["end_s"]) for line in lines] == [(0.0, 1.0), (1.0, 2.0), (2.0, 2.5)]
+    for of, values in (("p", said.fused), ("voice", said.voice), ("face", said.face)):
+        for line, posteriors in zip(lines, values, strict=True):
+            told = [line[f"{of}_{name}"] for name in FER2013]
+            expected = [None if np.isnan(p) else round(float(p), 6) for p in posteriors]
+            assert told == expected
+    assert json.loads(json.dumps(cells, allow_nan=False)) == cells
+    assert seconds(None) == []
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_table_and_a_timeline_are_told_apart_and_from_what_is_neither(tmp_path: Path, ending: str) -> None:
+    of_seconds = timeline_columns(FER2013)
+    lines = [dict(zip(of_seconds, ("a.mp4", *cells), strict=True)) for cells in seconds(timeline())]
+    table, over_time, other = (tmp_path / f"{name}{ending}" for name in ("table", "timeline", "other"))
+    write(table, rows(), SCHEMA)
+    write(over_time, lines, of_seconds)
+    write(other, [{"file": "a", "start": 1.0}], {"file": str, "start": float})
+    assert [is_table(path, columns(())) for path in (table, over_time, other)] == [True, False, False]
+    assert [is_table(path, timeline_columns(())) for path in (table, over_time, other)] == [False, True, False]
+    other.write_bytes(b"")
+    assert is_table(other, timeline_columns(()))
+    for content in (b"[1, 2, 3]\n", b"1\n", b"\xff\xfe\n", b'{"file": "a"', b"[" * 100_000):
+        other.write_bytes(content)
+        assert not is_table(other, timeline_columns(()))
+
+
+def test_a_long_table_is_written_to_parquet_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mercli.tables._GROUP_ROWS", 3)
+    lines = [dict(rows()[0], n_frames=i) for i in range(7)]
+    write(tmp_path / "out.parquet", lines, SCHEMA)
+    assert pq.read_metadata(tmp_path / "out.parquet").num_row_groups == 3
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == lines

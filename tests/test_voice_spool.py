@@ -56,3 +56,11 @@ def test_the_level_is_that_of_all_that_was_written(spool_bytes: int) -> None:
 def test_nothing_is_read_where_nothing_was_written() -> None:
     with Spool() as sound:
         assert (sound.n_samples, list(sound.blocks())) == (0, [])
+
+
+@SIZES
+def test_a_part_is_a_sound_of_its_own_at_the_level_of_the_whole(spool_bytes: int) -> None:
+    with filled(spool_bytes) as sound, sound.part(500, 900) as part, sound.part(2900, 9999) as last:
+        assert np.array_equal(np.concatenate(list(part.blocks())), SOUND[500:900])
+        assert np.array_equal(np.concatenate(list(last.blocks())), SOUND[2900:])
+        assert part.level == last.level == sound.level != measure_level([SOUND[500:900]])

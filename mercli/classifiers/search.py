@@ -40,17 +40,17 @@ NAMES = (*FAMILIES, AVERAGE)
 
 def product(columns: Sequence[str]) -> Family:
     """Give the products of posteriors over these classes; see `fit_product`."""
-    return Family(partial(fit_product, columns=columns), tuple({"stiffness": s} for s in (10.0, 1.0, 0.1)))
+    return Family(partial(fit_product, columns=columns), ({},))
 
 
 def recurrent(steps: int) -> Family:
     """Give the recurrent networks over sequences of this length; see `fit_recurrent`."""
-    return Family(partial(fit_recurrent, steps=steps), ({"units": 24, "epochs": 60},))
+    return Family(partial(fit_recurrent, steps=steps), ({"units": 24, "epochs": 40},))
 
 
 def joint(layout: Layout) -> Family:
     """Give the joint networks over vectors of this layout; see `fit_joint`."""
-    return Family(partial(fit_joint, layout=layout), ({"channels": 24, "epochs": 60},))
+    return Family(partial(fit_joint, layout=layout), ({"channels": 24, "epochs": 20},))
 
 
 def train(name: str | Family, rows: Rows, *, seed: int) -> Estimator | None:

@@ -11,6 +11,7 @@ from mercli.cli.demo import demo
 from mercli.cli.features import features
 from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
+from mercli.cli.models import models
 from mercli.cli.predict import predict
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.command()(predict)
 app.command()(fit)
 app.command()(features)
 app.command()(demo)
+app.add_typer(models)
 
 
 def _show_version(wanted: bool) -> None:

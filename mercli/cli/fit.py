@@ -138,7 +138,9 @@ def fit(
     training.check(face_pooling=face_pooling, **made_by)
     spec = _read_set(voice_set, voice_encoder)
     folder, front = open_bundle(base)
-    if face_pooling is not None and front.face is None:
+    if front.face is not None:
+        training.check(face_pooling=face_pooling or front.face.spec.pooling)
+    elif face_pooling is not None:
         raise UsageError(f"--face-pooling is for the face, of which bundle {front.name} has no model")
     measured_by = (spec or front.voice_spec).encoder
     kept = voice_encoder.name if voice_encoder else measured_by.file if measured_by else None

@@ -22,7 +22,11 @@ Modalities = Annotated[
 ]
 Detector = Annotated[
     str,
-    typer.Option("--face-detector", metavar="haar|FILE", help="haar, or the path of a YuNet .onnx file."),
+    typer.Option(
+        "--face-detector",
+        metavar="haar|yunet|FILE",
+        help="haar; yunet, once `mercli models pull yunet` got it; or the path of a YuNet .onnx file.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no notes on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something goes wrong.")]

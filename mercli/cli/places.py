@@ -28,14 +28,19 @@ def find_inputs(paths: Sequence[str], output: Path | None, *others: Path) -> "li
     Raises
     ------
     UsageError
-        If there is none, or the output is one of them.
+        If there is none, or what is to be written is one of them.
     """
     from mercli.errors import UsageError
     from mercli.inputs import find
 
-    inputs = find(paths, leave_out=[output, *others] if output else ())
+    written = [*([output] if output else ()), *others]
+    inputs = find(paths, leave_out=written)
     if not inputs:
         raise UsageError(f"no video or sound file in {', '.join(paths)}")
-    if output is not None and os.path.realpath(output) in {os.path.realpath(item.path) for item in inputs}:
-        raise UsageError(f"-o {output} is one of the files to read; choose another name so that it is not lost")
+    read = {os.path.realpath(item.path) for item in inputs}
+    for path in written:
+        if os.path.realpath(path) in read:
+            raise UsageError(
+                f"{path} is to be written, and is one of the files to read; choose another name, or it is lost"
+            )
     return inputs

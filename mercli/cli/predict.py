@@ -70,6 +70,18 @@ def predict(
     ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
+    faces: Annotated[
+        str,
+        typer.Option(metavar="main|all", help="A row for the main face of a file, or one for each of its faces."),
+    ] = "main",
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Judge every second too, into another .csv, .parquet or .jsonl file.",
+            show_default="no timeline",
+        ),
+    ] = None,
     timeout: Timeout = 3600.0,
     max_memory: MaxMemory = None,
     max_duration: MaxDuration = 0.0,
@@ -90,8 +102,12 @@ def predict(
     from mercli.errors import MercliError, UsageError
     from mercli.pipeline import make_setup, open_bundle
 
+    if faces not in ("main", "all"):
+        raise UsageError(f"no --faces {faces}; there are main and all")
     kept = _find_journal(output, overwrite)
-    inputs = find_inputs(paths, output, *([kept] if kept else ()))
+    if timeline is not None:
+        _refuse_timeline(timeline, output, overwrite)
+    inputs = find_inputs(paths, output, *(path for path in (kept, timeline) if path))
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
@@ -105,10 +121,15 @@ def predict(
         limits=limits,
         debug=debug,
         encoder=voice_encoder,
+        all_faces=faces == "all",
+        timeline=timeline is not None,
     )
     names = [item.name for item in inputs]
-    schema = tables.columns(opened.classes)
-    with journal.Journal(kept, schema, overwrite=overwrite) as rows, saying_how_to_continue(len(names), rows):
+    schema, seconds = tables.columns(opened.classes), tables.timeline_columns(opened.classes)
+    with (
+        journal.Journal(kept, schema, seconds, overwrite=overwrite) as rows,
+        saying_how_to_continue(len(names), rows),
+    ):
         plan = prediction.plan(inputs, opened, setup, rows)
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
@@ -123,20 +144,23 @@ def predict(
                     result.evidence.duration_s, failed=result.status in _NO_ANSWER
                 ),
             )
+        try:  # the timeline first: who reads the table from stdout may leave early
+            if timeline is not None:
+                tables.write(timeline, rows.timeline(names), seconds, "--timeline")
+            if output is not None:
+                tables.write(output, rows.rows(names), schema)
+        except UsageError as error:  # the places were good when the run began
+            raise MercliError(str(error)) from error
         if output is None:
             _print_csv(rows.rows(names), schema)
-        else:
-            try:
-                tables.write(output, rows.rows(names), schema)
-            except UsageError as error:  # the place was good when the run began
-                raise MercliError(str(error)) from error
         counts = Counter(map(rows.status, names))
         losses = [name for name in names if rows.status(name) in _NO_ANSWER]
         if not quiet:
             _name_some(losses, rows)
     if not quiet:
         said = ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
-        where = f"; wrote {output}" if output else ""
+        written = " and ".join(str(path) for path in (output, timeline) if path)
+        where = f"; wrote {written}" if written else ""
         typer.echo(f"{count(len(names), 'file')}: {said}{where}", err=True)
     if losses:
         raise typer.Exit(FAILED)
@@ -163,9 +187,32 @@ def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
     # Beside the file behind a link: two runs through two names are still on one output.
     place = Path(os.path.realpath(output)) if output.is_symlink() else output
     kept = place.with_name(place.name + journal.SUFFIX)
-    if output.exists() and not (overwrite or kept.exists() or tables.is_table(output)):
+    if output.exists() and not (overwrite or kept.exists() or tables.is_table(output, tables.columns(()))):
         raise UsageError(f"{output} is not a table of mercli's; give -o another name, or --overwrite it")
     return kept
+
+
+def _refuse_timeline(timeline: Path, output: Path | None, overwrite: bool) -> None:
+    """Raise a UsageError where no timeline could be written, or one would cost another file."""
+    from mercli import tables
+    from mercli.errors import UsageError
+    from mercli.files import refuse_unwritable
+
+    tables.writer_for(timeline)
+    if output is not None and _are_one(timeline, output):
+        raise UsageError(f"--timeline {timeline} is the file of -o too; give each a name of its own")
+    refuse_unwritable(timeline, "--timeline")
+    if timeline.exists() and not (overwrite or tables.is_table(timeline, tables.timeline_columns(()))):
+        raise UsageError(
+            f"{timeline} is not a timeline of mercli's; give --timeline another name, or --overwrite it"
+        )
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Tell whether two names are, or would be, of one file."""
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 def _print_csv(rows: "Iterable[Row]", schema: Mapping[str, type]) -> None:

@@ -1,5 +1,6 @@
 """Where a face is: a box in a picture, and the crop a network sees of it."""
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -41,19 +42,31 @@ class Box(NamedTuple):
         >>> Box(0, 0, 2, 2).overlap(Box(1, 0, 2, 2))
         0.3333333333333333
         """
+        common = self.common(other)
+        return common / (self.area + other.area - common) if common else 0.0
+
+    def common(self, other: "Box") -> float:
+        """Give the area in square pixels that both boxes cover."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        if width <= 0 or height <= 0:
-            return 0.0
-        common = width * height
-        return common / (self.area + other.area - common)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    def centre(self) -> tuple[float, float]:
+        """Give the middle."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
+    def distance(self, other: "Box") -> float:
+        """Give the distance between the middles in pixels."""
+        return math.dist(self.centre(), other.centre())
 
     def between(self, other: "Box", weight: float) -> "Box":
         """Give the box `weight` of the way (0 to 1) from this one to another."""
         return Box(*(a + weight * (b - a) for a, b in zip(self, other, strict=True)))
 
 
-def crop(luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int) -> NDArray[np.uint8]:
+def crop(
+    luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int, roll_deg: float = 0.0
+) -> NDArray[np.uint8]:
     """Cut the square around a face, scaled to a network's input.
 
     Parameters
@@ -66,6 +79,9 @@ def crop(luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int) -> N
         The side of the square as a multiple of the box's longer side.
     size_px : int
         The side of the result in pixels.
+    roll_deg : float
+        How far the face is turned clockwise in the picture; the square is turned with it, so that in the crop the
+        eyes are level.
 
     Returns
     -------
@@ -73,11 +89,31 @@ def crop(luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int) -> N
         The crop; beyond the picture its edge pixels repeat.
     """
     side = max(1, round(box.side * margin))
-    left = round(box.x + box.width / 2 - side / 2)
-    top = round(box.y + box.height / 2 - side / 2)
+    x, y = box.centre()
+    left, top = round(x - side / 2), round(y - side / 2)
+    if not roll_deg:
+        return _scaled(_square(luma, left, top, side), size_px)
+    angle = math.radians(roll_deg)
+    reach = math.ceil(side * (abs(math.sin(angle)) + abs(math.cos(angle))) / 2 - side / 2) + 1
+    around = _square(luma, left - reach, top - reach, side + 2 * reach)
+    # Turning blurs a little: at twice the size or more that is gone once the crop is scaled down.
+    turned_px = min(side, 2 * size_px)
+    around = _scaled(around, max(1, round(len(around) * turned_px / side)))
+    middle = (len(around) - 1) / 2
+    turn = cv2.getRotationMatrix2D((middle, middle), roll_deg, 1.0) + np.array([[0, 0, 1], [0, 0, 1]]) * (
+        (turned_px - 1) / 2 - middle
+    )
+    turned = cv2.warpAffine(around, turn, (turned_px, turned_px), borderMode=cv2.BORDER_REPLICATE)
+    return _scaled(turned.astype(np.uint8, copy=False), size_px)
+
+
+def _square(luma: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     height, width = luma.shape
     rows = np.clip(np.arange(top, top + side), 0, height - 1)
     columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    square = luma[rows[:, np.newaxis], columns]
-    interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return luma[rows[:, np.newaxis], columns]
+
+
+def _scaled(square: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    interpolation = cv2.INTER_AREA if len(square) > size_px else cv2.INTER_LINEAR
     return cv2.resize(square, (size_px, size_px), interpolation=interpolation).astype(np.uint8, copy=False)

@@ -1,17 +1,19 @@
 """Face detectors: OpenCV's Haar cascade, which is always there, and YuNet where its file is given."""
 
 import contextlib
+import math
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli import registry
 from mercli.errors import UsageError
-from mercli.face.box import Box
+from mercli.face.box import Box, crop
 
 HAAR, YUNET = "haar", "yunet"
 _HAAR_FILE = "haarcascade_frontalface_default.xml"
@@ -20,15 +22,51 @@ _HAAR_NEIGHBOURS = 4
 _YUNET_SCORE = 0.7
 _YUNET_LIMIT = 64 << 20  # bytes; the file of opencv_zoo has a quarter of a megabyte
 _SMALLEST = 1 / 12  # of the picture's shorter side: smaller faces carry no expression at 48 pixels
+_CLOSE_PX = 224  # the side of a face in which YuNet sees by how much it is turned: docs/faces.md
+_AROUND = 1.4  # the part of the picture about it that YuNet is shown, in box sides
+_ROLL_DEG = 30.0  # no more is made level: beyond it the eyes were more likely mistaken than the head turned so far
+
+
+Eyes = tuple[tuple[float, float], tuple[float, float]]
+"""The middles (x, y) of the eye at the picture's left and of the one at its right."""
+
+
+class Detection(NamedTuple):
+    """Hold a face that was found.
+
+    Parameters
+    ----------
+    box : Box
+        Where.
+    score : float
+        How sure the detector is, 0 to 1; 1 where it does not say.
+    eyes : Eyes or None
+        Where the eyes are; None where the detector does not say.
+    """
+
+    box: Box
+    score: float = 1.0
+    eyes: Eyes | None = None
+
+    @property
+    def roll_deg(self) -> float:
+        """Give how far the line of the eyes is turned clockwise, -30 to 30 degrees; 0 where they are not known."""
+        if self.eyes is None:
+            return 0.0
+        (left, above), (right, below) = self.eyes
+        return min(max(math.degrees(math.atan2(below - above, right - left)), -_ROLL_DEG), _ROLL_DEG)
 
 
 class Detector(Protocol):
     """Find faces in a grey picture."""
 
+    kind: str
+    """What a bundle records: ``"haar"`` or ``"yunet"``."""
+
     margin: float
     """The side of a tight crop, as a multiple of the longer side of this detector's boxes."""
 
-    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
+    def detect(self, luma: NDArray[np.uint8]) -> list[Detection]:
         """Give the faces in a picture, in no particular order."""
         ...
 
@@ -36,12 +74,13 @@ class Detector(Protocol):
 class Haar:
     """Find upright frontal faces by OpenCV's own cascade (Viola and Jones, 2001)."""
 
+    kind = HAAR
     margin = 0.95
 
     def __init__(self) -> None:
         self._cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / _HAAR_FILE))
 
-    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
+    def detect(self, luma: NDArray[np.uint8]) -> list[Detection]:
         """Give the faces in a picture.
 
         Parameters
@@ -51,12 +90,12 @@ class Haar:
 
         Returns
         -------
-        list of Box
+        list of Detection
             In no particular order.
         """
         smallest = max(24, round(min(luma.shape) * _SMALLEST))
         found = self._cascade.detectMultiScale(luma, _HAAR_SCALE, _HAAR_NEIGHBOURS, minSize=(smallest, smallest))
-        return [Box(*map(float, box)) for box in found]
+        return [Detection(Box(*map(float, box))) for box in found]
 
 
 class YuNet:
@@ -73,6 +112,7 @@ class YuNet:
         If the file is missing or is no such network.
     """
 
+    kind = YUNET
     margin = 0.8
 
     def __init__(self, path: Path) -> None:
@@ -87,14 +127,37 @@ class YuNet:
         except cv2.error as error:
             raise UsageError(f"{path} is not a YuNet face detector that OpenCV can run") from error
 
-    def detect(self, luma: NDArray[np.uint8]) -> list[Box]:
-        """Give the faces in a picture; see `Haar.detect`."""
+    def detect(self, luma: NDArray[np.uint8]) -> list[Detection]:
+        """Give the faces in a picture, and their eyes; see `Haar.detect`."""
+        return [found._replace(eyes=self._look_closer(luma, found)) for found in self._find(luma)]
+
+    def _find(self, luma: NDArray[np.uint8]) -> list[Detection]:
         size = (luma.shape[1], luma.shape[0])
         if size != self._size:
             self._network.setInputSize(size)
             self._size = size
         _, found = self._network.detect(cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR))
-        return [] if found is None else [Box(*map(float, row[:4])) for row in found]
+        return [] if found is None else [_read_row(*map(float, row)) for row in found]
+
+    def _look_closer(self, luma: NDArray[np.uint8], found: Detection) -> Eyes | None:
+        """Find the eyes of a small face again in an enlarged crop: in small ones YuNet puts them too level."""
+        if found.box.side >= _CLOSE_PX:
+            return found.eyes
+        scale = found.box.side / _CLOSE_PX
+        around = crop(luma, found.box, margin=_AROUND, size_px=round(_AROUND * _CLOSE_PX))
+        closer = max(self._find(around), key=lambda other: other.box.area, default=None)
+        if closer is None or closer.eyes is None:
+            return found.eyes
+        x, y = found.box.centre()
+        left, top = x - _AROUND * found.box.side / 2, y - _AROUND * found.box.side / 2
+        one, other = ((left + scale * eye_x, top + scale * eye_y) for eye_x, eye_y in closer.eyes)
+        return one, other
+
+
+def _read_row(x: float, y: float, width: float, height: float, *more: float) -> Detection:
+    """Read box, five points and score; the first point is the person's right eye, at the left of the picture."""
+    right_x, right_y, left_x, left_y = more[:4]
+    return Detection(Box(x, y, width, height), more[-1], ((right_x, right_y), (left_x, left_y)))
 
 
 def kind_of(name: str) -> str:
@@ -108,7 +171,7 @@ def open_detector(name: str) -> Detector:
     Parameters
     ----------
     name : str
-        ``"haar"``, or the path of a YuNet ONNX file.
+        ``"haar"``, ``"yunet"`` or the path of a YuNet ONNX file.
 
     Returns
     -------
@@ -120,11 +183,25 @@ def open_detector(name: str) -> Detector:
     UsageError
         If there is no such detector.
     """
-    return Haar() if name == HAAR else YuNet(Path(name))
+    path = locate(name)
+    return YuNet(path) if path else Haar()
+
+
+def locate(name: str) -> Path | None:
+    """Give the file of the detector that the user typed: the one that was pulled for ``"yunet"``, None for Haar.
+
+    Raises
+    ------
+    UsageError
+        If ``"yunet"`` was not pulled, or what was pulled has changed.
+    """
+    if name == HAAR:
+        return None
+    return registry.pulled(YUNET) if name == YUNET else Path(name)
 
 
 def _read_yunet(path: Path) -> bytes:
-    absent = f"no face detector {str(path)!r}: give {HAAR!r} or the path of a YuNet .onnx file"
+    absent = f"no face detector {str(path)!r}: give {HAAR}, {YUNET} or the path of a YuNet .onnx file"
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):

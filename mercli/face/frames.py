@@ -1,6 +1,6 @@
 """What was seen of one face, frame by frame."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,21 @@ class FaceFrames:
         What the frame network says.
     embeddings : np.ndarray of float32 [shape=(n, n_dims)]
         How it looks to the frame network; no columns where the network gives none.
+    track : int
+        Which of the faces of the clip it is: they are counted from 0 in the order in which they appeared.
     """
 
     times_s: NDArray[np.float64]
     boxes_px: NDArray[np.float32]
     posteriors: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+    track: int = 0
 
     def __len__(self) -> int:
         return len(self.times_s)
 
     def take(self, rows: slice | NDArray[np.int_]) -> "FaceFrames":
         """Give some of the frames."""
-        return FaceFrames(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return FaceFrames(
+            self.times_s[rows], self.boxes_px[rows], self.posteriors[rows], self.embeddings[rows], self.track
+        )

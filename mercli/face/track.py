@@ -1,4 +1,9 @@
-"""The main face of one clip, gathered frame by frame and scored in batches."""
+"""The faces of one clip, gathered frame by frame and scored in batches; which of them is the main one."""
+
+import math
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,12 +11,15 @@ from numpy.typing import NDArray
 from mercli.errors import BundleError, MissingModality
 from mercli.face.box import Box, crop
 from mercli.face.detect import Detector
-from mercli.face.follow import Follower
 from mercli.face.frames import FaceFrames
 from mercli.face.spec import FaceSpec
+from mercli.face.tracker import Sight, Tracker
 from mercli.inference import Network, to_posteriors
 
 _BATCH = 32
+_SHORT = 3  # a face besides the main one that was seen in fewer frames was passing by, or never was one
+_MOST_KEPT = 50  # faces of a clip: those of a crowd filmed for hours need not all be remembered
+_AT_THE_EDGE = 0.5  # what a face in the picture's corner counts against one in its middle
 
 
 class FaceNetwork:
@@ -74,7 +82,10 @@ class FaceNetwork:
 
 
 class FaceTrack:
-    """Follow the main face of a clip and keep what the network says of each frame.
+    """Follow the faces of a clip and keep what the network says of each frame.
+
+    The main face is the one with the greatest prominence: the sum over its frames of `prominence`, so that size,
+    centrality and duration all count.
 
     Parameters
     ----------
@@ -83,49 +94,142 @@ class FaceTrack:
     network : FaceNetwork
         Scores them.
     spec : FaceSpec
-        The crop's size.
+        The crop's size and margin.
+    all_faces : bool
+        Whether to keep the other faces besides the main one.
     """
 
-    def __init__(self, detector: Detector, network: FaceNetwork, spec: FaceSpec) -> None:
-        self._follower = Follower(detector)
-        self._margin = spec.margin or detector.margin
+    def __init__(
+        self, detector: Detector, network: FaceNetwork, spec: FaceSpec, *, all_faces: bool = False
+    ) -> None:
+        self._tracker = Tracker(detector)
+        fits = spec.margin is not None and spec.detector == detector.kind
+        self._margin = spec.margin if spec.margin is not None and fits else detector.margin
         self._network = network
-        self._spec = spec
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._scored: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        self._times_s: list[float] = []
-        self._boxes: list[Box] = []
+        self._input_px = spec.input_px
+        self._all_faces = all_faces
+        self._faces: dict[int, _Face] = {}
+        self._waiting: list[tuple[_Face, NDArray[np.uint8]]] = []
         self.n_frames = 0
-        self.n_face_frames = 0
 
     def add(self, luma: NDArray[np.uint8], time_s: float) -> None:
         """Look at the next frame, uint8 [height, width], and its time."""
         self.n_frames += 1
-        box = self._follower.follow(luma)
-        if box is None:
-            return
-        self.n_face_frames += 1
-        self._times_s.append(time_s)
-        self._boxes.append(box)
-        self._waiting.append(crop(luma, box, margin=self._margin, size_px=self._spec.input_px))
-        if len(self._waiting) == _BATCH:
-            self._score()
+        for sight in self._tracker.follow(luma):
+            face = self._faces.setdefault(sight.track, _Face(sight.track))
+            face.ended = False  # one that was lost may come back
+            face.add(sight, time_s, prominence(sight.box, luma.shape))
+            cut = crop(luma, sight.box, margin=self._margin, size_px=self._input_px, roll_deg=sight.roll_deg)
+            self._waiting.append((face, cut))
+            if len(self._waiting) == _BATCH:
+                self._score()
+        self._forget()
 
-    def frames(self) -> FaceFrames:
-        """Give what was seen of the face.
+    def faces(self) -> list[FaceFrames]:
+        """Give what was seen of the main face, then of the others that were asked for, by their prominence.
 
         Raises
         ------
         MissingModality
             If no face was seen: the message is the reason as a phrase.
         """
-        self._score()
-        if not self._scored:
+        if not self._faces:
             raise MissingModality("no face in any frame" if self.n_frames else "no frame could be decoded")
-        posteriors, embeddings = (np.concatenate(parts) for parts in zip(*self._scored, strict=True))
-        return FaceFrames(np.array(self._times_s), np.array(self._boxes, np.float32), posteriors, embeddings)
+        for face in self._minor(self._faces.values()):
+            self._drop(face)
+        self._score()
+        return [face.frames() for face in self._ranked()]
+
+    def _ranked(self) -> list["_Face"]:
+        return sorted(self._faces.values(), key=lambda face: (-face.prominence, face.track))
+
+    def _forget(self) -> None:
+        """Drop faces that were lost and that nobody will ask for."""
+        followed = self._tracker.tracks
+        lost = [face for face in self._faces.values() if not face.ended and face.track not in followed]
+        if not lost:
+            return
+        for face in lost:
+            face.ended = True
+        ended = [face for face in self._faces.values() if face.ended]
+        for face in (*self._minor(ended), *self._ranked()[_MOST_KEPT:]):
+            if face.ended:
+                self._drop(face)
+
+    def _minor(self, faces: Iterable["_Face"]) -> list["_Face"]:
+        """Choose those among faces that cannot become the main one any more, and are too short or not wanted."""
+        main = self._ranked()[0]
+        return [face for face in faces if face is not main and (not self._all_faces or len(face) < _SHORT)]
+
+    def _drop(self, face: "_Face") -> None:
+        self._faces.pop(face.track, None)
+        self._waiting = [(other, cut) for other, cut in self._waiting if other is not face]
 
     def _score(self) -> None:
-        if self._waiting:
-            self._scored.append(self._network.look(np.stack(self._waiting)))
-            self._waiting.clear()
+        if not self._waiting:
+            return
+        posteriors, embeddings = self._network.look(np.stack([cut for _, cut in self._waiting]))
+        for (face, _), posterior, embedding in zip(self._waiting, posteriors, embeddings, strict=True):
+            face.posteriors.extend(posterior)
+            face.embeddings.extend(embedding)
+        self._waiting.clear()
+
+
+def prominence(box: Box, shape: tuple[int, ...]) -> float:
+    """Say how much a face in one frame counts towards being the main one.
+
+    It is the box's longer side in shares of the picture's shorter side, times a weight that falls from 1 in the
+    middle of the picture to a half in its corners.
+
+    Parameters
+    ----------
+    box : Box
+        The face.
+    shape : tuple of int
+        Height and width of the picture.
+
+    Returns
+    -------
+    float
+        0 or more.
+
+    Examples
+    --------
+    >>> prominence(Box(110, 70, 100, 100), (240, 320))
+    0.4166666666666667
+    >>> round(prominence(Box(220, 140, 100, 100), (240, 320)), 3)
+    0.281
+    """
+    height, width = shape
+    x, y = box.centre()
+    away = min(1.0, math.dist((x, y), (width / 2, height / 2)) / (math.hypot(width, height) / 2))
+    return box.side / min(width, height) * (1 - (1 - _AT_THE_EDGE) * away)
+
+
+@dataclass(slots=True, eq=False)
+class _Face:
+    """Gather what was seen of one face."""
+
+    track: int
+    prominence: float = 0.0
+    ended: bool = False
+    # Numbers only: of a long film they are all that is kept of a frame.
+    times_s: "array[float]" = field(default_factory=lambda: array("d"))
+    boxes: "array[float]" = field(default_factory=lambda: array("f"))
+    posteriors: "array[float]" = field(default_factory=lambda: array("f"))
+    embeddings: "array[float]" = field(default_factory=lambda: array("f"))
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def add(self, sight: Sight, time_s: float, prominence: float) -> None:
+        self.times_s.append(time_s)
+        self.boxes.extend(sight.box)
+        self.prominence += prominence
+
+    def frames(self) -> FaceFrames:
+        boxes, posteriors, embeddings = (
+            np.array(values, np.float32).reshape(len(self), -1)
+            for values in (self.boxes, self.posteriors, self.embeddings)
+        )
+        return FaceFrames(np.array(self.times_s), boxes, posteriors, embeddings, self.track)

@@ -112,6 +112,19 @@ class Spool:
             self._file.seek(4 * start)
         return np.frombuffer(self._file.read(max(0, 4 * (min(stop, self.n_samples) - start))), np.float32)
 
+    def part(self, start: int, stop: int) -> "Spool":
+        """Give the samples from one place to another as a sound of its own, at the level of the whole.
+
+        Raises
+        ------
+        MercliError
+            If there was no room for the sound.
+        """
+        part = Spool(block_samples=self._block_samples)
+        part.write(self.cut(start, stop))
+        part._level = self.level
+        return part
+
     @property
     def level(self) -> Level:
         """The offset and the gain of the whole sound; it is measured once.

@@ -1,6 +1,7 @@
 """The voice of one clip, gathered piece by piece and measured when its sound is whole."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -81,15 +82,10 @@ class VoiceTrack:
         MercliError
             If there is no room for its sound.
         """
-        sound, shortest = self._sound, self._features.shortest_samples
-        if not sound.n_samples:
+        if not self._sound.n_samples:
             raise MissingModality("no sound could be decoded")
-        if sound.n_samples < shortest:
-            raise MissingModality(f"the sound is shorter than {1000 * shortest / SAMPLE_RATE_HZ:.0f} ms")
-        window = round(self._features.spec.window_s * SAMPLE_RATE_HZ)
-        if _loudest_db(sound.blocks(), window, sound.level) < SILENCE_DB:
-            raise MissingModality("the sound is silent")
-        return sound
+        self._check(self._sound)
+        return self._sound
 
     def views(self) -> NDArray[np.float32]:
         """Describe the voice of the clip.
@@ -105,6 +101,37 @@ class VoiceTrack:
             As `sound` does.
         """
         return self._features.views(self.sound())
+
+    def views_around(self, start_s: float, end_s: float, context_s: float) -> NDArray[np.float32]:
+        """Describe the voice of a part of the clip, heard with what comes before and after it.
+
+        Parameters
+        ----------
+        start_s, end_s : float
+            The part, which has to hold a voice itself.
+        context_s : float
+            How much of the sound on each side is measured with it.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_views, n)]
+            See `FeatureSet.views`; measured at the level of the whole clip.
+
+        Raises
+        ------
+        MissingModality, MercliError
+            As `sound` does, of the part.
+        """
+        with self._around(start_s, end_s, context_s) as heard:
+            return self._features.views(heard)
+
+    @contextlib.contextmanager
+    def _around(self, start_s: float, end_s: float, context_s: float) -> Iterator[Spool]:
+        start, stop, context = (round(time_s * SAMPLE_RATE_HZ) for time_s in (start_s, end_s, context_s))
+        with self._sound.part(start, stop) as part:
+            self._check(part)
+        with self._sound.part(max(0, start - context), stop + context) as heard:
+            yield heard
 
     def sequences(self, steps: int, stretch_s: float) -> NDArray[np.float32]:
         """Give the short-term features of the clip at a few times of each stretch.
@@ -127,10 +154,18 @@ class VoiceTrack:
         MissingModality, MercliError
             As `sound` does.
         """
+        return self._sequences(self.sound(), steps, stretch_s)
+
+    def sequences_around(self, start_s: float, end_s: float, context_s: float, steps: int) -> NDArray[np.float32]:
+        """Give the short-term features of a part of the clip at a few times; see `views_around`, `sequences`."""
+        with self._around(start_s, end_s, context_s) as heard:
+            return self._sequences(heard, steps, end_s - start_s + 2 * context_s)
+
+    def _sequences(self, sound: Spool, steps: int, stretch_s: float) -> NDArray[np.float32]:
         longest = max(1, round(stretch_s / self._features.spec.hop_s))
         rows = np.empty((0, len(self._features.short_term_names())))
         found = []
-        for more in self._features.short_term(self.sound()):
+        for more in self._features.short_term(sound):
             rows = np.concatenate((rows, more))
             while len(rows) >= longest:
                 found.append(_at_steps(rows[:longest], steps))
@@ -153,6 +188,15 @@ class VoiceTrack:
             As `sound` does.
         """
         return self._features.altered(self.sound())
+
+    def _check(self, sound: Spool) -> None:
+        """Raise MissingModality where a sound is too short or silent."""
+        shortest = self._features.shortest_samples
+        if sound.n_samples < shortest:
+            raise MissingModality(f"the sound is shorter than {1000 * shortest / SAMPLE_RATE_HZ:.0f} ms")
+        window = round(self._features.spec.window_s * SAMPLE_RATE_HZ)
+        if _loudest_db(sound.blocks(), window, sound.level) < SILENCE_DB:
+            raise MissingModality("the sound is silent")
 
 
 def voice_views(samples: NDArray[np.float32], spec: VoiceSpec) -> NDArray[np.float32]:

@@ -46,10 +46,10 @@ def look(network: FaceNetwork, images: Tensor, *, side_px: int | None = None) ->
 
 
 def choose_crowd_share(network: FaceNetwork, split: FaceSplit) -> float:
-    """Return the share of the crowd's head with which a network does best on a split that did not train it."""
+    """Return the share of the crowd's head with which own labels and the crowd are met best, on other rows."""
     own, crowd, _ = look(network, split.images)
     scored = {share: score(own.lerp(crowd, share), split) for share in CROWD_SHARES}
-    return max(CROWD_SHARES, key=lambda share: scored[share].choice)
+    return max(CROWD_SHARES, key=lambda share: scored[share].accuracy + scored[share].crowd_accuracy)
 
 
 def evaluate(
