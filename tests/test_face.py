@@ -249,31 +249,6 @@ def test_a_specification_is_read_as_it_was_written() -> None:
     assert FaceSpec.from_json(spec.to_json()) == spec
 
 
-# Specification
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"pooling": "max"},
-        {"pooling": None},
-        {"pooling": ["mean"]},
-        {"embedding_size": -1},
-        {"embedding_size": 4097},
-        {"embedding_size": 2.0},
-        {"embedding_size": True},
-    ],
-)
-def test_a_specification_that_is_not_understood_is_refused(wrong: dict) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        FaceSpec.from_json({**FaceSpec(("happy", "sad")).to_json(), **wrong})
-
-
-def test_a_specification_is_read_back_as_it_was() -> None:
-    spec = FaceSpec(("happy", "sad"), 64, "yunet", 1.5, 12, "recurrent")
-    assert FaceSpec.from_json(spec.to_json()) == spec
-
-
 # Embeddings
 
 
