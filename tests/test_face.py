@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -246,3 +247,45 @@ def test_a_specification_that_makes_no_sense_is_refused(data: dict[str, object])
 def test_a_specification_is_read_as_it_was_written() -> None:
     spec = FaceSpec(("angry", "bored"), 64, "yunet")
     assert FaceSpec.from_json(spec.to_json()) == spec
+
+
+# Embeddings
+
+
+def embedding_network(size: int, *, after: str = "Identity") -> bytes:
+    """The network of the synthetic front end, and sums of pixels as its second output."""
+    assert front_end().face is not None
+    model = ModelProto.FromString(front_end().face.network)  # type: ignore[union-attr]
+    weights = np.arange(FACE_PX**2 * size, dtype=np.float32).reshape(FACE_PX**2, size) / FACE_PX**4
+    model.graph.initializer.append(helper.make_tensor("look", TensorProto.FLOAT, weights.shape, weights.ravel()))
+    model.graph.node.append(helper.make_node("MatMul", ["flat", "look"], ["seen"]))
+    model.graph.node.append(helper.make_node(after, ["seen"], ["embedding"]))
+    model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", size]))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def with_embedding(size: int) -> FaceSpec:
+    assert front_end().face is not None
+    return replace(front_end().face.spec, embedding_size=size)  # type: ignore[union-attr]
+
+
+def test_a_network_gives_an_embedding_of_each_crop() -> None:
+    plain = network_of("Softmax").look(CROPS)
+    posteriors, embeddings = FaceNetwork(embedding_network(3), with_embedding(3)).look(CROPS)
+    assert plain[1].shape == (5, 0)
+    assert np.allclose(posteriors, plain[0], atol=1e-6)
+    weights = np.arange(FACE_PX**2 * 3).reshape(-1, 3) / FACE_PX**4
+    assert embeddings == pytest.approx(CROPS.reshape(5, -1) @ weights, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_an_embedding_of_another_size_than_the_specification_says_is_refused(size: int) -> None:
+    with pytest.raises(BundleError, match=f"7 values of posteriors and {size} values of embedding; it is another"):
+        FaceNetwork(embedding_network(3), with_embedding(size))
+
+
+def test_an_embedding_that_is_not_finite_is_no_answer() -> None:
+    network = FaceNetwork(embedding_network(3, after="Log"), with_embedding(3))
+    with pytest.raises(BundleError, match="the face network gave an embedding that is not finite"):
+        network.look(0 * CROPS)
