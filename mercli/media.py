@@ -133,8 +133,9 @@ class Clip:
 
     @property
     def duration_s(self) -> float | None:
-        """Give the duration the header states, or what was read if there is less or no such statement, or None."""
-        return (None if self._ends_early else self._source.declared_s) or self._read_s or None
+        """Give the duration the header states, or what was read where it states none or is wrong, or None."""
+        stated_s = (None if self._ends_early else self._source.declared_s) or 0.0
+        return stated_s if stated_s and self._read_s <= stated_s + _SHORTFALL_S else self._read_s or None
 
     @property
     def refusal(self) -> str | None:

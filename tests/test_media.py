@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -382,6 +383,24 @@ def test_a_sound_track_shorter_than_the_picture_is_no_damage(tmp_path: Path, suf
         seen = Seen(path, **wanted)
         assert seen.damage is None
         assert seen.duration_s == pytest.approx(4.0, abs=0.05)
+
+
+def test_a_duration_that_is_stated_too_short_is_not_believed(talking_video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "short.mkv"
+    with av.open(str(talking_video)) as source, av.open(str(path), "w") as target:
+        streams = {stream: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream]
+                target.mux(packet)
+    content = path.read_bytes()
+    place = content.index(b"\x44\x89\x88") + 3  # EBML: Duration, a double of eight bytes, in milliseconds
+    path.write_bytes(content[:place] + struct.pack(">d", 300.0) + content[place + 8 :])
+    with av.open(str(path)) as container:
+        assert container.duration / av.time_base == pytest.approx(0.3)
+    seen = Seen(path)
+    assert seen.duration_s == pytest.approx(1.2, abs=0.1)
+    assert len(seen.frames) >= 11
 
 
 def test_a_duration_guessed_from_the_bit_rate_is_not_believed(tmp_path: Path) -> None:

@@ -444,6 +444,16 @@ def test_a_timeline_that_is_the_output_is_refused(
         assert "is the file of -o too" in ran.err
 
 
+def test_a_timeline_that_is_the_journal_is_refused(predict: Predict, sound_only: Path, tmp_path: Path) -> None:
+    output, link = tmp_path / "out.csv", tmp_path / "link.csv"
+    link.symlink_to("out.csv.journal")
+    for options in ((), ("--overwrite",)):
+        ran = predict(sound_only, "-o", output, "--timeline", link, *options)
+        assert ran.code == 2
+        assert "is the journal of -o" in ran.err
+        assert not output.exists()
+
+
 def test_a_timeline_that_is_an_input_is_refused(predict: Predict, sound_only: Path, tmp_path: Path) -> None:
     recording = Path(shutil.copy(sound_only, tmp_path / "take.csv"))
     before = recording.read_bytes()

@@ -106,7 +106,7 @@ def predict(
         raise UsageError(f"no --faces {faces}; there are main and all")
     kept = _find_journal(output, overwrite)
     if timeline is not None:
-        _refuse_timeline(timeline, output, overwrite)
+        _refuse_timeline(timeline, output, kept, overwrite)
     inputs = find_inputs(paths, output, *(path for path in (kept, timeline) if path))
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
@@ -192,7 +192,7 @@ def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
     return kept
 
 
-def _refuse_timeline(timeline: Path, output: Path | None, overwrite: bool) -> None:
+def _refuse_timeline(timeline: Path, output: Path | None, kept: Path | None, overwrite: bool) -> None:
     """Raise a UsageError where no timeline could be written, or one would cost another file."""
     from mercli import tables
     from mercli.errors import UsageError
@@ -201,6 +201,8 @@ def _refuse_timeline(timeline: Path, output: Path | None, overwrite: bool) -> No
     tables.writer_for(timeline)
     if output is not None and _are_one(timeline, output):
         raise UsageError(f"--timeline {timeline} is the file of -o too; give each a name of its own")
+    if kept is not None and _are_one(timeline, kept):
+        raise UsageError(f"--timeline {timeline} is the journal of -o; give it a name of its own")
     refuse_unwritable(timeline, "--timeline")
     if timeline.exists() and not (overwrite or tables.is_table(timeline, tables.timeline_columns(()))):
         raise UsageError(
