@@ -235,8 +235,8 @@ def face_network(scores: dict[str, Any]) -> str:
         f"{test['accuracy']:.3f}, macro-F1 {test['macro_f1']:.3f} against the set's own labels; "
         f"{test['crowd_accuracy']:.3f} against the majority of the FER+ crowd. Recalls: {recalls}. "
         "Images of PrivateTest and PublicTest that also stand in Training were dropped from Training. Its first "
-        "run was ended after 38 epochs, and had stronger augmentation, mixup in every batch, more dropout and more "
-        "weight on rare classes than the recipe has now; the second is the recipe's.\n"
+        "run was ended after 38 epochs, and had stronger augmentation, mixup in every batch, more dropout and "
+        "more weight on rare classes than the recipe has now; the second is the recipe's.\n"
     )
 
 
