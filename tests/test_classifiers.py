@@ -23,7 +23,19 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from mercli import corpora
-from mercli.classifiers import NAMES, Rows, choose, clip_means, forest, kernel, linear, search, to_onnx, train
+from mercli.classifiers import (
+    NAMES,
+    Rows,
+    choose,
+    clip_means,
+    forest,
+    kernel,
+    linear,
+    scaling,
+    search,
+    to_onnx,
+    train,
+)
 from mercli.classifiers.calibrated import fit_temperature, softmax
 from mercli.classifiers.linear import fit_lda, fit_logistic
 from mercli.classifiers.product import Product, fit_product
@@ -150,7 +162,7 @@ class TestAgainstScikitLearn:
     def test_lda(self, shrinkage, monkeypatch):
         # All that sets it apart from scikit-learn's: speakers count less, and nothing is beyond its reach.
         monkeypatch.setattr(linear, "_SPEAKER_SHARE", 1.0)
-        monkeypatch.setattr(linear, "_REACH", np.inf)
+        monkeypatch.setattr(scaling, "REACH", np.inf)
         reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=[1 / 3] * 3)
         reference = make_pipeline(StandardScaler(), reference).fit(self.rows.X.astype(float), self.rows.labels)
         (own,) = fit_lda(self.rows, [{"shrinkage": shrinkage}], 0)
@@ -159,7 +171,7 @@ class TestAgainstScikitLearn:
 
     @pytest.mark.parametrize("classes", [2, 3])
     def test_logistic_regression(self, classes, monkeypatch):
-        monkeypatch.setattr(linear, "_REACH", np.inf)
+        monkeypatch.setattr(scaling, "REACH", np.inf)
         rows = self.rows.take(np.isin(self.rows.labels, THREE[:classes]))
         reference = LogisticRegression(C=0.1 / 3, tol=1e-8, max_iter=10_000)  # three rows a clip
         reference = make_pipeline(StandardScaler(), reference).fit(rows.X.astype(float), rows.labels)

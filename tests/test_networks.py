@@ -252,7 +252,7 @@ def trained_by(module: str, monkeypatch: pytest.MonkeyPatch) -> list:
 
 
 def test_the_scores_are_those_of_pytorch_s_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mercli.classifiers.recurrent import standardised
+    from mercli.classifiers.scaling import standardised
 
     networks = trained_by("recurrent", monkeypatch)
     rows = in_time(40)

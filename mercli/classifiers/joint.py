@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from mercli.classifiers.graph import Graph
 from mercli.classifiers.networks import noisy, refuse_without_torch, softmax_over, train_network
-from mercli.classifiers.recurrent import Weights, add_standardised, standardised
+from mercli.classifiers.recurrent import Weights
 from mercli.classifiers.rows import Rows
+from mercli.classifiers.scaling import add_standardised, standardised
 from mercli.fusion import Layout
 
 _MEMBERS = 3  # networks of other random starts, whose scores are averaged

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 
 from mercli.classifiers.graph import Graph
 from mercli.classifiers.rows import Rows, standardisation
+from mercli.classifiers.scaling import add_standardised, standardised
 
-_REACH = 4.0  # deviations: what lies further from the mean of the training counts as that far
 _SPEAKER_SHARE = 0.3  # of what sets a class' speakers apart, in LDA's covariance: of a dozen it is known badly
 _LEAST_WITHIN = 1e-6  # of the total variance, which is 1: else clips that are all alike make it singular
 _TOLERANCE = 3e-4  # of the gradient: on RAVDESS, posteriors held out are within .001 of those of 1e-6 on average
@@ -47,15 +47,13 @@ class Linear:
 
     def scores(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Score vectors [shape=(n, n_features)] for every class [shape=(n, n_classes)]."""
-        scores: NDArray[np.float64] = _standardised(X, self.mean, self.scale) @ self.weights + self.bias
+        scores: NDArray[np.float64] = standardised(X, self.mean, self.scale) @ self.weights + self.bias
         return scores
 
     def add_scores(self, graph: Graph) -> str:
         """Add the scores to a graph and give their name."""
-        centred = graph.add("Sub", graph.x, graph.constant(self.mean))
-        scaled = graph.add("Div", centred, graph.constant(self.scale))
-        ends = (graph.constant(np.array(end)) for end in (-_REACH, _REACH))
-        product = graph.add("MatMul", graph.add("Clip", scaled, *ends), graph.constant(self.weights))
+        scaled = add_standardised(graph, graph.x, self.mean, self.scale)
+        product = graph.add("MatMul", scaled, graph.constant(self.weights))
         return graph.add("Add", product, graph.constant(self.bias))
 
 
@@ -79,7 +77,7 @@ def fit_lda(rows: Rows, grid: Sequence[dict[str, float]], _seed: int) -> list[Li
         One a setting; the scores are log posteriors but for what all classes of a row share.
     """
     mean, scale = standardisation(rows.X)
-    Z = _standardised(rows.X, mean, scale)
+    Z = standardised(rows.X, mean, scale)
     classes, kind = np.unique(rows.labels, return_inverse=True)
     weights = rows.weights()
     centres = _weighted_means(Z, weights, kind)
@@ -117,7 +115,7 @@ def fit_logistic(rows: Rows, grid: Sequence[dict[str, float]], _seed: int) -> li
         One a setting; the scores are log posteriors but for what all classes of a row share.
     """
     mean, scale = standardisation(rows.X)
-    Z = _standardised(rows.X, mean, scale)
+    Z = standardised(rows.X, mean, scale)
     weights = rows.weights() * len(set(rows.clips.tolist()))
     Z = Z.astype(np.float32)  # the tolerance is far above its rounding, and it takes two thirds of the time
     regression = LogisticRegression(warm_start=True, max_iter=2000, tol=_TOLERANCE)
@@ -129,13 +127,6 @@ def fit_logistic(rows: Rows, grid: Sequence[dict[str, float]], _seed: int) -> li
             coefficients, bias = np.hstack([0 * coefficients, coefficients]), np.array([0.0, bias[0]])
         found.append(Linear(regression.classes_, mean, scale, coefficients, bias))
     return found
-
-
-def _standardised(
-    X: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    Z: NDArray[np.float64] = np.clip((X.astype(np.float64) - mean) / scale, -_REACH, _REACH)
-    return Z
 
 
 def _weighted_means(

@@ -11,9 +11,9 @@ from onnx import TensorProto
 from mercli.classifiers.graph import Graph
 from mercli.classifiers.networks import refuse_without_torch, softmax_over, train_network
 from mercli.classifiers.rows import Rows, standardisation
+from mercli.classifiers.scaling import add_standardised, standardised
 
 _MEMBERS = 3  # networks of other random starts, whose scores are averaged
-_REACH = 4.0  # deviations: what lies further counts as that far
 _DROPOUT = 0.4
 
 Weights = dict[str, NDArray[np.float64]]
@@ -104,21 +104,6 @@ def fit_recurrent(rows: Rows, grid: Sequence[dict[str, float]], seed: int, *, st
             )
         found.append(Recurrent(classes, steps, mean, scale, members))
     return found
-
-
-def standardised(
-    sequences: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Shift and scale the channels of sequences [shape=(n, steps, n_channels)], no value too far off."""
-    Z: NDArray[np.float64] = np.clip((sequences.astype(np.float64) - mean) / scale, -_REACH, _REACH)
-    return Z
-
-
-def add_standardised(graph: Graph, x: str, mean: NDArray[np.float64], scale: NDArray[np.float64]) -> str:
-    """Add what `standardised` does to a graph and give its name."""
-    centred = graph.add("Sub", x, graph.constant(mean))
-    ends = (graph.constant(np.array(end)) for end in (-_REACH, _REACH))
-    return graph.add("Clip", graph.add("Div", centred, graph.constant(scale)), *ends)
 
 
 def _network(n_channels: int, units: int, n_classes: int, seed: int) -> Any:
