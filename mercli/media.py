@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from mercli.endings import counts_frames, lacks_bytes
 from mercli.errors import MediaError
-from mercli.picture import FramePicker, PixelLimit, luma
+from mercli.picture import Picture
 from mercli.sound import Mono, mixed
+from mercli.video import FramePicker, PixelLimit, read_picture
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_RATE_HZ = 10.0
@@ -56,10 +57,15 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Hold a picture, upright, with square pixels: luma, uint8 [height, width], 0 to 255; its time in seconds."""
+    """Hold a picture, upright, with square pixels, and its time in seconds."""
 
-    luma: NDArray[np.uint8]
+    picture: Picture
     time_s: float
+
+    @property
+    def luma(self) -> NDArray[np.uint8]:
+        """Give the picture in full: uint8 [height, width], 0 to 255."""
+        return self.picture.shown(self.picture.plane)
 
 
 class Clip:
@@ -235,7 +241,7 @@ class _Container:
                     if not isinstance(frame, VideoFrame):
                         yield from map(Sound, mono.convert(frame))
                     elif pick.takes(frame):
-                        yield Frame(luma(frame, self._video), pick.time_s - self._start_s)
+                        yield Frame(read_picture(frame, self._video), pick.time_s - self._start_s)
             except (av.error.FFmpegError, ValueError) as caught:
                 error = caught
             # Where only some frames are wanted, decoders may pass over what they refuse without a word.
@@ -243,9 +249,10 @@ class _Container:
             self.refusal = self.refusal or refusal
             if error and not refusal:
                 self.errors.add(f"a packet cannot be decoded ({_reason(error)})")
-            elif packet.pts is not None and packet.time_base is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.read_s = max(self.read_s, float(end) - self._start_s)
+            elif packet.pts is not None and (unit := packet.time_base) is not None:
+                # Fractions would take longer than small frames take to decode.
+                end_s = (packet.pts + (packet.duration or 0)) * unit.numerator / unit.denominator
+                self.read_s = max(self.read_s, end_s - self._start_s)
         yield from map(Sound, mono.flush())
 
     def _find_refusal(self, path: Path) -> str | None:

@@ -159,7 +159,7 @@ class Observer:
                         if voice:
                             voice.add(piece.samples)
                     elif face:
-                        face.add(piece.luma, piece.time_s)
+                        face.add(piece.picture, piece.time_s)
             evidence = _describe(clip, voice, face)
             if voice and evidence.voice is not None:
                 evidence = replace(

@@ -1,127 +1,73 @@
-"""The pictures of a video stream: which of them are looked at, and their luma."""
+"""A grey picture, at its own size and at the smaller ones that are worked on."""
 
 import math
-from typing import Literal
 
-import av
 import cv2
 import numpy as np
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 _FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 """What a viewer sees of studio luma, which goes from 16 to 235."""
 
-_PADDED = 64  # FFmpeg's decoders count the pixels of rows that are padded to a multiple of this
 
+class Picture:
+    """Hold a grey picture and its halvings, each made when it is first asked for.
 
-class FramePicker:
-    """Pick about `rate_hz` frames a second, by their times.
-
-    Parameters
-    ----------
-    video : VideoStream or None
-        The stream; frames that no other refers to are not decoded where it holds at least twice as many.
-    rate_hz : float
-        How many frames a second are wanted.
-    """
-
-    def __init__(self, video: VideoStream | None, rate_hz: float) -> None:
-        declared = float(video.average_rate) if video is not None and video.average_rate else 0.0
-        self._interval_s = 1.0 / declared if declared > 0 else 1.0 / 25.0
-        self._step_s = 1.0 / rate_hz
-        self._due_s = -math.inf
-        self._decoder = video.codec_context if video is not None else None
-        if declared >= 2 * rate_hz:
-            self._skip("NONREF")
-        self.time_s = -math.inf
-
-    def takes(self, frame: VideoFrame) -> bool:
-        """Tell whether the next decoded frame is wanted; `time_s` is then its time."""
-        last_s = self.time_s
-        if frame.time is not None:
-            self.time_s = frame.time
-        else:  # it follows the one before at the declared rate
-            self.time_s = last_s + self._interval_s if math.isfinite(last_s) else 0.0
-        if self.time_s < last_s - self._step_s:
-            self._due_s = -math.inf  # the file's clock was set back
-        elif self.time_s - last_s > 2 * self._step_s + 0.5 * self._interval_s and math.isfinite(last_s):
-            self._skip("DEFAULT")  # too few frames are referred to: decode them all
-        if self.time_s < self._due_s - 0.5 * self._interval_s:
-            return False
-        self._due_s = max(self._due_s + self._step_s, self.time_s + 0.5 * self._step_s)
-        return True
-
-    def _skip(self, which: Literal["DEFAULT", "NONREF"]) -> None:
-        if self._decoder is not None:
-            self._decoder.skip_frame = which
-
-
-class PixelLimit:
-    """Keep pictures of too many pixels from being decoded.
+    A halving is the mean of two by two pixels: it costs a tenth of any other way to reduce a picture.
 
     Parameters
     ----------
-    max_pixels : int or None
-        Width times height that is still decoded; None for any.
+    plane : np.ndarray [shape=(height, width)], uint8
+        Upright, with square pixels; it is not copied.
+    studio : bool
+        Whether its levels go from 16 to 235, as those of most video do, and not from 0 to 255.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> picture = Picture(np.full((90, 160), 235, np.uint8), studio=True)
+    >>> half = picture.halved(1)
+    >>> half.shape, half.plane[0, 0], half.shown(half.plane)[0, 0]
+    ((45, 80), np.uint8(235), np.uint8(255))
     """
 
-    def __init__(self, max_pixels: int | None) -> None:
-        self._max_pixels = max_pixels
-        self.options = {} if max_pixels is None else {"max_pixels": str(max_pixels)}
+    def __init__(self, plane: NDArray[np.uint8], *, studio: bool = False) -> None:
+        self.plane = plane
+        self._studio = studio
+        self._half: Picture | None = None
 
-    def refuse(self, width: int, height: int) -> str | None:
-        """Say why a picture of this size is refused, or give None."""
-        over = self._max_pixels is not None and width * height > self._max_pixels
-        return self._say(width, height) if over else None
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.plane.shape
+        return height, width
 
-    def explain(self, video: VideoStream, error: Exception | None) -> str | None:
-        """Say which size kept the last packet from being decoded, or give None if it was none."""
-        if self._max_pixels is None:
-            return None
-        width, height = video.codec_context.width, video.codec_context.height
-        if isinstance(error, av.error.ArgumentError) and not (width and height):
-            return f"a picture has no size, or one over --max-pixels {self._max_pixels}"
-        padded = -(-width // _PADDED) * _PADDED if error else width
-        return self._say(width, height) if padded * height > self._max_pixels else None
+    def halved(self, times: int) -> "Picture":
+        """Give it halved so many times.
 
-    def _say(self, width: int, height: int) -> str:
-        return f"a picture of {width} x {height} pixels is over --max-pixels {self._max_pixels}"
+        Where a pixel of that is, all is multiplied by 2**times here; an odd last row or column is left out.
+        """
+        if times == 0:
+            return self
+        if self._half is None:
+            height, width = self.plane.shape[0] // 2, self.plane.shape[1] // 2
+            even = self.plane[: 2 * height, : 2 * width]
+            half = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            self._half = Picture(half, studio=self._studio)
+        return self._half.halved(times - 1)
 
+    def halvings(self, factor: float) -> int:
+        """Say how often it can be halved so that it is no smaller than `factor` of its size.
 
-def luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:
-    """Give the grey picture as a viewer sees it: the decoder's own luma plane wherever it has one.
+        Examples
+        --------
+        >>> import numpy as np
+        >>> [Picture(np.zeros((90, 160), np.uint8)).halvings(factor) for factor in (1.5, 0.6, 0.5, 0.2)]
+        [0, 0, 1, 2]
+        """
+        most = min(self.shape).bit_length() - 1
+        return min(most, max(0, math.floor(-math.log2(factor) + 1e-9)))
 
-    Parameters
-    ----------
-    frame : VideoFrame
-        As decoded.
-    video : VideoStream or None
-        Its stream, which knows the shape of a pixel.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width)], uint8
-        0 to 255, upright, with square pixels.
-    """
-    layout = frame.format
-    eight_bit_luma = (
-        layout.is_planar and not layout.is_rgb and not layout.has_palette and layout.components[0].bits == 8
-    ) or layout.name == "gray"
-    grey: NDArray[np.uint8]
-    if eight_bit_luma:
-        plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
-        grey = rows[: frame.height, : frame.width]
-        if layout.name != "gray" and frame.color_range != ColorRange.JPEG:
-            grey = cv2.LUT(grey, _FULL_RANGE).astype(np.uint8, copy=False)
-    else:
-        grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    aspect = video.sample_aspect_ratio if video is not None else None
-    if aspect and aspect != 1 and 0.25 < aspect < 4:
-        width = max(1, round(grey.shape[1] * float(aspect)))
-        grey = cv2.resize(np.ascontiguousarray(grey), (width, grey.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    turns = round(frame.rotation / 90) % 4
-    return np.rot90(grey, turns) if turns else grey
+    def shown(self, luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Give a part of it, whatever was done with that, with levels of 0 to 255."""
+        return cv2.LUT(luma, _FULL_RANGE).astype(np.uint8, copy=False) if self._studio else luma

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_AT_THE_EDGE = 0.5  # what a face in the picture's corner counts against one in its middle
+
 
 class Box(NamedTuple):
     """Hold an upright rectangle in pixels: left and top edge, width and height."""
@@ -64,6 +66,62 @@ class Box(NamedTuple):
         return Box(*(a + weight * (b - a) for a, b in zip(self, other, strict=True)))
 
 
+def prominence(box: Box, shape: tuple[int, ...]) -> float:
+    """Say how much a face in one frame counts towards being the main one.
+
+    It is the box's longer side in shares of the picture's shorter side, times a weight that falls from 1 in the
+    middle of the picture to a half in its corners.
+
+    Parameters
+    ----------
+    box : Box
+        The face.
+    shape : tuple of int
+        Height and width of the picture.
+
+    Returns
+    -------
+    float
+        0 or more.
+
+    Examples
+    --------
+    >>> prominence(Box(110, 70, 100, 100), (240, 320))
+    0.4166666666666667
+    >>> round(prominence(Box(220, 140, 100, 100), (240, 320)), 3)
+    0.281
+    """
+    height, width = shape
+    x, y = box.centre()
+    away = min(1.0, math.dist((x, y), (width / 2, height / 2)) / (math.hypot(width, height) / 2))
+    return box.side / min(width, height) * (1 - (1 - _AT_THE_EDGE) * away)
+
+
+def part_about(luma: NDArray[np.uint8], box: Box, reach: float) -> tuple[NDArray[np.uint8], int, int]:
+    """Give the part of a picture that a box and what is about it cover.
+
+    Parameters
+    ----------
+    luma : np.ndarray [shape=(height, width)], uint8
+        The picture.
+    box : Box
+        It may reach over the edge, or lie beyond it.
+    reach : float
+        How far the part goes beyond the box, in box sides.
+
+    Returns
+    -------
+    part : np.ndarray [shape=(part_height, part_width)], uint8
+        A view of the picture; empty where the box is beyond it.
+    left, top : int
+        Where in the picture it begins.
+    """
+    away = box.side * reach
+    left, top = max(0, int(box.x - away)), max(0, int(box.y - away))
+    right, bottom = int(box.x + box.width + away) + 1, int(box.y + box.height + away) + 1
+    return luma[top : max(0, bottom), left : max(0, right)], left, top
+
+
 def crop(
     luma: NDArray[np.uint8], box: Box, *, margin: float, size_px: int, roll_deg: float = 0.0
 ) -> NDArray[np.uint8]:
@@ -109,6 +167,8 @@ def crop(
 
 def _square(luma: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     height, width = luma.shape
+    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
+        return luma[top : top + side, left : left + side]
     rows = np.clip(np.arange(top, top + side), 0, height - 1)
     columns = np.clip(np.arange(left, left + side), 0, width - 1)
     return luma[rows[:, np.newaxis], columns]

@@ -1,6 +1,5 @@
 """The faces of one clip, gathered frame by frame and scored in batches; which of them is the main one."""
 
-import math
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,17 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import BundleError, MissingModality
-from mercli.face.box import Box, crop
+from mercli.face.box import crop, prominence
 from mercli.face.detect import Detector
 from mercli.face.frames import FaceFrames
 from mercli.face.spec import FaceSpec
 from mercli.face.tracker import Sight, Tracker
 from mercli.inference import Network, to_posteriors
+from mercli.picture import Picture
 
 _BATCH = 32
+_PIXELS = (
+    2  # of a picture, each way, for one of a crop: reduced at once from more, it costs more and gains nothing
+)
 _SHORT = 3  # a face besides the main one that was seen in fewer frames was passing by, or never was one
 _MOST_KEPT = 50  # faces of a clip: those of a crowd filmed for hours need not all be remembered
-_AT_THE_EDGE = 0.5  # what a face in the picture's corner counts against one in its middle
 
 
 class FaceNetwork:
@@ -102,7 +104,7 @@ class FaceTrack:
     def __init__(
         self, detector: Detector, network: FaceNetwork, spec: FaceSpec, *, all_faces: bool = False
     ) -> None:
-        self._tracker = Tracker(detector)
+        self._tracker = Tracker(detector, all_faces=all_faces)
         fits = spec.margin is not None and spec.detector == detector.kind
         self._margin = spec.margin if spec.margin is not None and fits else detector.margin
         self._network = network
@@ -112,18 +114,24 @@ class FaceTrack:
         self._waiting: list[tuple[_Face, NDArray[np.uint8]]] = []
         self.n_frames = 0
 
-    def add(self, luma: NDArray[np.uint8], time_s: float) -> None:
-        """Look at the next frame, uint8 [height, width], and its time."""
+    def add(self, picture: Picture, time_s: float) -> None:
+        """Look at the next frame and its time."""
         self.n_frames += 1
-        for sight in self._tracker.follow(luma):
+        for sight in self._tracker.follow(picture):
             face = self._faces.setdefault(sight.track, _Face(sight.track))
             face.ended = False  # one that was lost may come back
-            face.add(sight, time_s, prominence(sight.box, luma.shape))
-            cut = crop(luma, sight.box, margin=self._margin, size_px=self._input_px, roll_deg=sight.roll_deg)
-            self._waiting.append((face, cut))
+            face.add(sight, time_s, prominence(sight.box, picture.shape))
+            self._waiting.append((face, self._cut(picture, sight)))
             if len(self._waiting) == _BATCH:
                 self._score()
         self._forget()
+
+    def _cut(self, picture: Picture, sight: Sight) -> NDArray[np.uint8]:
+        """Cut a face out of the smallest halving that has at least twice the pixels each way that are needed."""
+        halvings = picture.halvings(_PIXELS * self._input_px / (sight.box.side * self._margin))
+        box = sight.box.scaled(0.5**halvings)
+        luma = picture.halved(halvings).plane
+        return picture.shown(crop(luma, box, margin=self._margin, size_px=self._input_px, roll_deg=sight.roll_deg))
 
     def faces(self) -> list[FaceFrames]:
         """Give what was seen of the main face, then of the others that were asked for, by their prominence.
@@ -173,37 +181,6 @@ class FaceTrack:
             face.posteriors.extend(posterior)
             face.embeddings.extend(embedding)
         self._waiting.clear()
-
-
-def prominence(box: Box, shape: tuple[int, ...]) -> float:
-    """Say how much a face in one frame counts towards being the main one.
-
-    It is the box's longer side in shares of the picture's shorter side, times a weight that falls from 1 in the
-    middle of the picture to a half in its corners.
-
-    Parameters
-    ----------
-    box : Box
-        The face.
-    shape : tuple of int
-        Height and width of the picture.
-
-    Returns
-    -------
-    float
-        0 or more.
-
-    Examples
-    --------
-    >>> prominence(Box(110, 70, 100, 100), (240, 320))
-    0.4166666666666667
-    >>> round(prominence(Box(220, 140, 100, 100), (240, 320)), 3)
-    0.281
-    """
-    height, width = shape
-    x, y = box.centre()
-    away = min(1.0, math.dist((x, y), (width / 2, height / 2)) / (math.hypot(width, height) / 2))
-    return box.side / min(width, height) * (1 - (1 - _AT_THE_EDGE) * away)
 
 
 @dataclass(slots=True, eq=False)

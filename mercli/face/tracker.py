@@ -1,17 +1,16 @@
-"""Follow the faces of a clip: each by its look, all put right by one detection every few frames."""
+"""Follow the faces of a clip: each by its look, put right by a detection every few frames."""
 
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from mercli.face.box import Box
+from mercli.face.box import Box, prominence
 from mercli.face.detect import Detection, Detector
 from mercli.face.follow import SMOOTHING, FollowedFace, is_of_one_face
+from mercli.picture import Picture
 
-DETECTION_PX = 320  # the longer side of the picture that a detector sees
+DETECTION_PX = 256  # a detector sees the picture halved as often as its longer side stays as long as this
 STRIDE = 6  # frames from one detection to the next while faces are followed
+SEARCH = 30  # frames from one look at the whole picture to the next while all faces are found where expected
+SMALL_SEARCH = 3  # frames from one search for small faces to the next while there is no face at all
 MOST_LOST = 12  # faces that may come back: the last ones
 MOST = 6  # faces that are followed at once: the largest
 
@@ -32,11 +31,13 @@ class Tracker:
     detector : Detector
         Finds faces anew every few frames, and whenever one is lost from sight.
     detection_px : int
-        The longer side of the picture that it sees.
+        It sees the picture halved as often as the longer side is no shorter than this.
     stride : int
         Frames from one detection to the next.
     smoothing : float
         The weight of a detection against where a face was expected.
+    all_faces : bool
+        Whether to look for small faces beside a large one, too.
     """
 
     def __init__(
@@ -46,28 +47,31 @@ class Tracker:
         detection_px: int = DETECTION_PX,
         stride: int = STRIDE,
         smoothing: float = SMOOTHING,
+        all_faces: bool = False,
     ) -> None:
+        self._all_faces = all_faces
         self._detector = detector
         self._detection_px = detection_px
         self._stride = stride
         self._smoothing = smoothing
         self._faces: list[FollowedFace] = []
-        self._since_detection = 0
+        self._since_detection = self._since_search = 0
+        self._since_small_search = SMALL_SEARCH
         self._tracks = 0
         self._lost: list[FollowedFace] = []
-        self.detections = 0
+        self.detections = self.searches = 0
 
     @property
     def tracks(self) -> frozenset[int]:
         """Give the faces that are followed, in sight or not."""
         return frozenset(face.track for face in self._faces)
 
-    def follow(self, luma: NDArray[np.uint8]) -> list[Sight]:
+    def follow(self, picture: Picture) -> list[Sight]:
         """Give the faces in the next frame.
 
         Parameters
         ----------
-        luma : np.ndarray [shape=(height, width)], uint8
+        picture : Picture
             The frame.
 
         Returns
@@ -75,20 +79,21 @@ class Tracker:
         list of Sight
             In the frame's own pixels, in the order in which the faces appeared.
         """
-        factor = min(1.0, self._detection_px / max(luma.shape))
-        small = luma
-        if factor < 1:
-            size = (max(1, round(luma.shape[1] * factor)), max(1, round(luma.shape[0] * factor)))
-            small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        halvings = picture.halvings(self._detection_px / max(picture.shape))
+        small = picture.halved(halvings)
         in_sight = [face for face in self._faces if face.seen]
         for face in self._faces:
             face.match(small)
         self._since_detection += 1
+        self._since_search += 1
+        self._since_small_search += 1
         if self._is_detection_due(in_sight):
             self._detect(small)
         self._lost = [*self._lost, *(face for face in self._faces if face.is_lost)][-MOST_LOST:]
         self._faces = [face for face in self._faces if not face.is_lost]
-        return [Sight(face.track, face.box.scaled(1 / factor), face.roll_deg) for face in self._faces if face.seen]
+        return [
+            Sight(face.track, face.box.scaled(2.0**halvings), face.roll_deg) for face in self._faces if face.seen
+        ]
 
     def _is_detection_due(self, in_sight: list[FollowedFace]) -> bool:
         """Tell whether to look for faces: by the stride, or because one went out of sight or was missed."""
@@ -97,15 +102,14 @@ class Tracker:
         largest = max(in_sight, key=lambda face: face.box.area)
         return largest.since_detection >= self._stride or not all(face.seen for face in in_sight)
 
-    def _detect(self, small: NDArray[np.uint8]) -> None:
+    def _detect(self, small: Picture) -> None:
         self.detections += 1
         self._since_detection = 0
-        # By place where they are of one size, so that a detector's order does not number the faces.
-        by_size = sorted(self._detector.detect(small), key=lambda d: (-d.box.area, d.box.x, d.box.y))
-        found: list[Detection] = []
-        for detection in by_size:
-            if not any(is_of_one_face(detection.box, larger.box) for larger in found):
-                found.append(detection)
+        confirmed = [self._detector.confirm(small, face.box) for face in self._faces if face.seen]
+        found = [detection for detection in confirmed if detection]
+        if not found or len(found) < len(self._faces) or self._since_search >= SEARCH:
+            found += self._search(small)
+        found = _apart(found)
         left = self._correct(small, found)
         new: list[FollowedFace] = []
         for detection in left:
@@ -120,7 +124,22 @@ class Tracker:
         largest = sorted((*certain, *missed), key=lambda face: (-face.box.area, face.track))[:MOST]
         self._faces = sorted(largest, key=lambda face: face.track)
 
-    def _number(self, small: NDArray[np.uint8], box: Box) -> int:
+    def _search(self, small: Picture) -> list[Detection]:
+        """Look at the whole picture, but no longer than something might be found that would be the main face."""
+        self.searches += 1
+        self._since_search = 0
+        *quick, last = self._detector.passes(small)
+        for least_px in () if self._all_faces else quick:
+            found = self._detector.detect(small, least_px)
+            most = max((prominence(detection.box, small.shape) for detection in found), default=0.0)
+            if most * min(small.shape) >= least_px:  # a smaller face counts for less wherever it is
+                return found
+        if quick and not self._faces and self._since_small_search < SMALL_SEARCH:
+            return []
+        self._since_small_search = 0
+        return self._detector.detect(small, last)
+
+    def _number(self, small: Picture, box: Box) -> int:
         """Give a new face the number of one that was lost where it is and looked like it, else the next."""
         for face in reversed(self._lost):
             if face.is_back(small, box):
@@ -129,7 +148,7 @@ class Tracker:
         self._tracks += 1
         return self._tracks - 1
 
-    def _correct(self, small: NDArray[np.uint8], found: list[Detection]) -> list[Detection]:
+    def _correct(self, small: Picture, found: list[Detection]) -> list[Detection]:
         """Give each face the detection that fits it best, the best fit first; give what is left over."""
         left = list(found)
         faces = list(self._faces)
@@ -144,3 +163,13 @@ class Tracker:
             faces.remove(face)
             left = [other for other in left if other is not detection]
         return left
+
+
+def _apart(found: list[Detection]) -> list[Detection]:
+    """Give one detection for each face, the largest."""
+    apart: list[Detection] = []
+    # By place where they are of one size, so that a detector's order does not number the faces.
+    for detection in sorted(found, key=lambda d: (-d.box.area, d.box.x, d.box.y)):
+        if not any(is_of_one_face(detection.box, larger.box) for larger in apart):
+            apart.append(detection)
+    return apart
