@@ -23,7 +23,10 @@ class ClipSet(NamedTuple):
 
 def recorded_or_drawn(recordings: Path, height: int, folder: Path) -> ClipSet:
     """Give recordings of 720 or 270 lines; without them draw three clips into a folder."""
-    found = sorted((recordings / "ravdess-video").rglob("*.mp4")), sorted((recordings / "javanese-video").glob("*.mp4"))
+    found = (
+        sorted((recordings / "ravdess-video").rglob("*.mp4")),
+        sorted((recordings / "javanese-video").glob("*.mp4")),
+    )
     clips = found[0] if height == 720 else found[1][::24]
     if clips:
         return ClipSet(f"{len(clips)} recordings, {height}p", height, tuple(clips))

@@ -52,14 +52,18 @@ class Ratios:
         turns: int = 9,
         at_least: Mapping[str, float] | None = None,
         at_most: Mapping[str, float] | None = None,
+        warm: bool = False,
     ) -> list[Figure]:
         """Time the first contender against each of the others, in turns, and record the ratios.
 
         ``at_least`` sets how many times as fast as the named contender the first should be, ``at_most`` how many
-        times its time the first may take. The caller asserts that ``figure.met``.
+        times its time the first may take. The caller asserts that ``figure.met``. Contenders that are slow, and
+        ``warm`` already, need not be run once before the clock starts.
         """
-        taken = _take_turns(contenders, turns)
-        per_turn = {other: list(zip(taken[next(iter(taken))], times, strict=True)) for other, times in taken.items()}
+        taken = _take_turns(contenders, turns, warm=warm)
+        per_turn = {
+            other: list(zip(taken[next(iter(taken))], times, strict=True)) for other, times in taken.items()
+        }
         return self._compare(name, per_turn, at_least or {}, at_most or {})
 
     def race_over(
@@ -135,8 +139,8 @@ class Ratios:
         return figures
 
 
-def _take_turns(contenders: Mapping[str, Contender], turns: int) -> dict[str, list[Cost]]:
-    loops = {contender: _loops(run) for contender, run in contenders.items()}
+def _take_turns(contenders: Mapping[str, Contender], turns: int, *, warm: bool = False) -> dict[str, list[Cost]]:
+    loops = {contender: 1 if warm else _loops(run) for contender, run in contenders.items()}
     taken: dict[str, list[Cost]] = {contender: [] for contender in contenders}
     for _ in range(turns):
         for contender, run in contenders.items():

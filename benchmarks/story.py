@@ -25,8 +25,8 @@ class Figure:
     subject, other : str
         Who is compared, and with whom.
     ratios : tuple of float
-        One a turn, or one a clip: how many times as fast as the other the subject is. Where `at_most` is given, how
-        many times the other's time, or memory, or whatever is compared, the subject takes.
+        One a turn, or one a clip: how many times as fast as the other the subject is. Where `at_most` is given,
+        how many times the other's time, or memory, or whatever is compared, the subject takes.
     wall : tuple of float
         The same by the wall clock, where `ratios` are of processor time.
     at_least, at_most : float or None
