@@ -7,6 +7,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 
+from mercli.media import Clip
 from mercli.pipeline import make_setup, open_bundle, predict_file, start_worker
 from mercli.sample import draw_portrait, synthesise_voice, write_video
 
@@ -68,6 +69,12 @@ def decode(path: Path) -> None:
         for stream in container.streams:
             stream.codec_context.thread_count = 1
         assert sum(1 for packet in container.demux() for _ in packet.decode())
+
+
+def read(path: Path) -> None:
+    """Read what `predict` reads: the sound, and the frames that are looked at."""
+    with Clip(path) as clip:
+        assert sum(1 for _ in clip)
 
 
 def seconds_of(path: Path) -> float:

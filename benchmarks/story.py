@@ -1,6 +1,7 @@
 """The figures of a run of benchmarks, as lines and as one table, and the machine that they were taken on."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import statistics
@@ -30,7 +31,7 @@ class Figure:
     wall : tuple of float
         The same by the wall clock, where `ratios` are of processor time.
     at_least, at_most : float or None
-        The bar that the median should reach, if any.
+        The bar that the median should reach, if any; an infinite `at_most` is none, for a cost that has no bar.
     note : str
         What is worth knowing beside the ratio, such as the times themselves.
     """
@@ -60,7 +61,7 @@ class Figure:
     def bar(self) -> str:
         """The bar in words; empty where there is none."""
         if self.at_most is not None:
-            return f"at most {self.at_most:g}x"
+            return f"at most {self.at_most:g}x" if math.isfinite(self.at_most) else ""
         return "" if self.at_least is None else f"at least {self.at_least:g}x"
 
     @property
