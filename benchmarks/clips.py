@@ -20,6 +20,7 @@ class ClipSet(NamedTuple):
     name: str
     height: int
     clips: tuple[Path, ...]
+    drawn: bool = False
 
 
 def recorded_or_drawn(recordings: Path, height: int, folder: Path) -> ClipSet:
@@ -41,7 +42,7 @@ def recorded_or_drawn(recordings: Path, height: int, folder: Path) -> ClipSet:
         )
         for expression in ("happy", "sad", "angry")
     )
-    return ClipSet(f"{len(drawn)} drawn clips, {height}p", height, drawn)
+    return ClipSet(f"{len(drawn)} drawn clips, {height}p", height, drawn, drawn=True)
 
 
 def _portraits(width: int, height: int, expression: str) -> Iterator[np.ndarray]:

@@ -1,8 +1,9 @@
-"""The table of the benchmarks: what it says of a ratio, and where it is written."""
+"""The races of the benchmarks, and their table: what it says of a ratio, and where it is written."""
 
 import math
 
 import pytest
+from races import REAL_TIME, Cost, Ratios
 from story import BEGIN, END, Figure, story, table, write_story
 
 FAST = Figure("a clip", "predict", "decoding", (2.0, 3.0, 40.0), wall=(2.5,), at_least=2)
@@ -57,3 +58,38 @@ def test_a_marked_block_is_replaced_and_the_page_around_it_stays(tmp_path):
 def test_another_file_holds_the_story_alone(tmp_path):
     write_story(tmp_path / "table.md", "one\n")
     assert (tmp_path / "table.md").read_text(encoding="utf-8") == "one\n"
+
+
+def test_a_race_compares_the_first_with_each_of_the_others():
+    recorded: list[Figure] = []
+    contenders = {"predict": 2.0, "decoding": 1.0, REAL_TIME: 8.0}
+    dear, fast = Ratios(recorded).race(
+        "a clip", contenders, turns=3, at_most={"decoding": 3}, at_least={REAL_TIME: 5}
+    )
+    assert (dear.other, dear.ratios, dear.met) == ("decoding", (2.0,) * 3, True)
+    assert (fast.other, fast.ratios, fast.met) == (REAL_TIME, (4.0,) * 3, False)
+    assert recorded == [dear, fast]
+
+
+def test_a_race_over_clips_has_a_ratio_a_clip():
+    turns = iter((9.0, 8.0, 1.0, 2.0))  # the first, which is slow, is a run before the clock starts
+    clips = {
+        "one": {"predict": 1.0, "decoding": lambda: Cost(next(turns), 0.5)},
+        "two": {"predict": 1.0, "decoding": 3.0},
+    }
+    (figure,) = Ratios([]).race_over("clips", clips, turns=3)
+    assert figure.ratios == (2.0, 3.0)
+    assert figure.wall == (0.5, 3.0)
+
+
+def test_what_is_called_is_timed():
+    def work() -> None:
+        sum(range(200_000))
+
+    (figure,) = Ratios([]).race("work", {"once": work, "never": 0.0}, turns=2)
+    assert figure.ratios == (0.0, 0.0)
+
+
+def test_a_bar_for_one_who_does_not_race_is_refused():
+    with pytest.raises(ValueError, match="nobody"):
+        Ratios([]).race("a clip", {"predict": 1.0, "decoding": 2.0}, at_least={"nobody": 2})
