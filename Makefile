@@ -1,4 +1,4 @@
-.PHONY: setup test test-all lint bench docs
+.PHONY: setup test test-all lint bench story peers docs
 
 setup:
 	python -m pip install -e ".[dev]"
@@ -17,6 +17,13 @@ lint:
 
 bench:
 	python -m pytest benchmarks
+
+story:
+	python -m pytest benchmarks --story docs/performance.md
+
+peers:
+	python -m venv .venv-peers
+	.venv-peers/bin/python -m pip install -r benchmarks/peers.txt
 
 docs:
 	python docs/reference.py

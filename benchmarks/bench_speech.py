@@ -1,8 +1,11 @@
-"""mercli-1 against real time and against librosa, on the same signal in the same run.
+"""mercli-1 against real time, librosa and openSMILE, on the same signal in the same run.
 
 librosa computes those contours that it has: a mel spectrogram in dB, 20 cepstra, centroid, bandwidth, two
 rolloffs, flatness and zero-crossing rate; once as its documentation calls it, each from the samples, and once with
 a single spectrum shared by all. mercli-1 computes all of its contours but the pitch, which has a race of its own.
+
+openSMILE describes the same sound by its own sets: eGeMAPS is small and measures what mercli-1 measures too, pitch
+and voice quality among it; ComParE 2016 has many more functionals of about as many contours.
 """
 
 from functools import partial
@@ -123,4 +126,26 @@ def test_pitch_ratios(ratios):
         turns=5,
         at_least={"librosa.pyin": 10},  # yin decides neither on voicing nor on a path
     )
+    assert all(ratio.met for ratio in results)
+
+
+@pytest.mark.parametrize("case", [CASES[0], STRETCH], ids=lambda case: case.name)
+@pytest.mark.parametrize("level", ["contours", "a whole clip"])
+def test_opensmile_ratios(ratios, case, level):
+    opensmile = pytest.importorskip("opensmile", reason="the races with openSMILE need `pip install opensmile`")
+    samples = case.signal()
+
+    def contours() -> np.ndarray:
+        return speech_contours(samples, track_pitch(samples, 1 + (samples.size - WINDOW) // HOP))
+
+    ours = contours if level == "contours" else partial(one_view, samples)
+    theirs = "LowLevelDescriptors" if level == "contours" else "Functionals"
+    counted = "contours" if level == "contours" else "features"
+    contenders = {f"mercli-1, {len(ours()):,} {counted}": ours}
+    bars = {}
+    for name, bar in (("eGeMAPSv02", 10), ("ComParE_2016", 5)):
+        smile = opensmile.Smile(opensmile.FeatureSet[name], opensmile.FeatureLevel[theirs])
+        contender = f"openSMILE {name}, {len(smile.feature_names):,}"
+        contenders[contender], bars[contender] = partial(smile, samples, SAMPLE_RATE_HZ), bar
+    results = ratios.race(f"{level}, pitch included, of {case.name}", contenders, turns=5, at_least=bars)
     assert all(ratio.met for ratio in results)
