@@ -20,20 +20,21 @@ from mercli.face.box import Box, crop
 from mercli.face.detect import HAAR, Haar, open_detector
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
+from mercli.picture import Picture
 from mercli.sample import draw_portrait
 
-Picture = NDArray[np.uint8]
+Luma = NDArray[np.uint8]
 
 sides = st.floats(1, 300)
 places = st.floats(-500, 500)
 boxes = st.builds(Box, places, places, sides, sides)
 
 
-def portrait(x: float, y: float = 110, *, head_px: float = 125, **pose: float) -> Picture:
+def portrait(x: float, y: float = 110, *, head_px: float = 125, **pose: float) -> Luma:
     return draw_portrait(320, 240, head_px=head_px, centre_px=(x, y), **pose)
 
 
-def wall() -> Picture:
+def wall() -> Luma:
     return portrait(160, 10_000)
 
 
@@ -107,11 +108,11 @@ def test_the_default_detector_is_haar_and_needs_no_file() -> None:
 
 
 def test_haar_finds_a_drawn_face_and_none_on_a_wall() -> None:
-    (found,) = Haar().detect(portrait(150))
+    (found,) = Haar().detect(Picture(portrait(150)), 24)
     assert miss_px(found.box, 150) < 12
     assert 0.6 * 125 < found.box.side < 1.1 * 125
     assert (found.eyes, found.roll_deg) == (None, 0)
-    assert Haar().detect(wall()) == []
+    assert Haar().detect(Picture(wall()), 24) == []
 
 
 @pytest.mark.parametrize("name", ["YUNET", "no/such/file.onnx", "", ".", os.devnull])

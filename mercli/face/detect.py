@@ -5,7 +5,7 @@ import math
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import cv2
 import numpy as np
@@ -23,8 +23,8 @@ _YUNET_SCORE = 0.7
 _YUNET_LEAST_PX = 16  # the shorter side of the smallest picture that is worth showing it
 _YUNET_LIMIT = 64 << 20  # bytes; the file of opencv_zoo has a quarter of a megabyte
 _SMALLEST = 1 / 12  # of the picture's shorter side: smaller faces carry no expression at 48 pixels
-_ABOUT = 0.35  # box sides about a face within which it is looked for again
-_SHRUNK, _GROWN = 0.75, 1.35  # and how much smaller or larger it may have become
+_ABOUT = 0.4  # box sides about a face within which it is looked for again
+_SHRUNK, _GROWN = 0.6, 1.6  # and how much smaller or larger it may have become
 _CLOSE_PX = 224  # the side of a face in which YuNet sees by how much it is turned: docs/faces.md
 _AROUND = 1.4  # the part of the picture about it that YuNet is shown, in box sides
 _ROLL_DEG = 30.0  # no more is made level: beyond it the eyes were more likely mistaken than the head turned so far
@@ -137,19 +137,24 @@ class Haar:
         if not luma.size:
             return None
         smallest, largest = _SHRUNK * expected.side, _GROWN * expected.side
-        found = self._find(luma, smallest, largest, scale=1.1, neighbours=2)
-        moved = [face.moved(left, top) for face in found]
-        nearest = max(moved, key=expected.overlap, default=None)
-        return None if nearest is None else Detection(nearest.scaled(2.0**halvings))
+        boxes, votes = self._vote(luma, smallest, largest, scale=1.15, neighbours=2)
+        if not len(boxes):
+            return None
+        x, y, width, height = np.average(boxes, axis=0, weights=votes)
+        return Detection(Box(x + left, y + top, width, height).scaled(2.0**halvings))
 
-    def _find(
-        self, luma: NDArray[np.uint8], smallest: float, largest: float = 0.0, *, scale: float, neighbours: int
-    ) -> list[Box]:
+    def _find(self, luma: NDArray[np.uint8], smallest: float, *, scale: float, neighbours: int) -> list[Box]:
+        boxes, _ = self._vote(luma, smallest, 0.0, scale=scale, neighbours=neighbours)
+        return [Box(*map(float, box)) for box in boxes]
+
+    def _vote(
+        self, luma: NDArray[np.uint8], smallest: float, largest: float, *, scale: float, neighbours: int
+    ) -> tuple[Sequence[Any], Sequence[int]]:
+        """Give boxes, and how many windows of the cascade voted for each."""
         least, most = max(_HAAR_PX, round(smallest)), round(largest)
-        found = self._cascade.detectMultiScale(
+        return self._cascade.detectMultiScale2(
             luma, scale, neighbours, minSize=(least, least), maxSize=(most, most)
         )
-        return [Box(*map(float, box)) for box in found]
 
 
 class YuNet:

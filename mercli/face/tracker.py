@@ -9,7 +9,7 @@ from mercli.picture import Picture
 
 DETECTION_PX = 256  # a detector sees the picture halved as often as its longer side stays as long as this
 STRIDE = 6  # frames from one detection to the next while faces are followed
-SEARCH = 30  # frames from one look at the whole picture to the next while all faces are found where expected
+SEARCH = 30  # frames from one look at the whole picture to the next while all faces are where they are expected
 SMALL_SEARCH = 3  # frames from one search for small faces to the next while there is no face at all
 MOST_LOST = 12  # faces that may come back: the last ones
 MOST = 6  # faces that are followed at once: the largest
@@ -107,7 +107,8 @@ class Tracker:
         self._since_detection = 0
         confirmed = [self._detector.confirm(small, face.box) for face in self._faces if face.seen]
         found = [detection for detection in confirmed if detection]
-        if not found or len(found) < len(self._faces) or self._since_search >= SEARCH:
+        is_search_due = self._all_faces or self._since_search >= SEARCH
+        if is_search_due or not found or len(found) < len(self._faces):
             found += self._search(small)
         found = _apart(found)
         left = self._correct(small, found)

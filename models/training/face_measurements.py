@@ -20,8 +20,8 @@ import numpy as np
 from javanese import read_javanese
 from mercli.corpora import read_ravdess
 from mercli.emotions import FER2013
-from mercli.face.detect import Detection, Detector, open_detector
 from mercli.face.box import Box, crop, prominence
+from mercli.face.detect import Detection, Detector, open_detector
 from mercli.face.tracker import Tracker
 from mercli.inference import Network
 from mercli.media import Clip, Frame
