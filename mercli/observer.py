@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.bundle import Bundle
+from mercli.clock import DECODE, FEATURES, OPEN, Clock
 from mercli.errors import MissingModality
 from mercli.face.detect import Detector
 from mercli.face.frames import FaceFrames
@@ -135,8 +136,15 @@ class Observer:
             return evidence
 
     @contextlib.contextmanager
-    def observing(self, path: Path) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
+    def observing(self, path: Path, clock: Clock | None = None) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
         """Measure one file as `observe` does, and keep its sound for as long as this is open.
+
+        Parameters
+        ----------
+        path : Path
+            A media file.
+        clock : Clock, optional
+            What is told of the time it takes.
 
         Yields
         ------
@@ -145,34 +153,40 @@ class Observer:
         voice : VoiceTrack or None
             The sound, to be measured again in parts; None where it is not looked at.
         """
-        face = self._follow_face()
+        clock = clock or Clock()
+        face = self._follow_face(clock)
         with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
-            with Clip(
-                path,
-                sound=voice is not None,
-                picture=face is not None,
-                max_duration_s=self._max_duration_s,
-                max_pixels=self._max_pixels,
-            ) as clip:
-                for piece in clip:
+            with self._open(path, voice, face, clock) as clip:
+                for piece in clock.through(DECODE, clip):
                     if isinstance(piece, Sound):
                         if voice:
                             voice.add(piece.samples)
                     elif face:
                         face.add(piece.picture, piece.time_s)
-            evidence = _describe(clip, voice, face)
-            if voice and evidence.voice is not None:
-                evidence = replace(
-                    evidence,
-                    voice_sequences=voice.sequences(STEPS, STRETCH_S) if self._sequences else None,
-                    voice_altered=voice.altered() if self._altered else None,
-                )
+            with clock(FEATURES):
+                evidence = _describe(clip, voice, face)
+                if voice and evidence.voice is not None:
+                    evidence = replace(
+                        evidence,
+                        voice_sequences=voice.sequences(STEPS, STRETCH_S) if self._sequences else None,
+                        voice_altered=voice.altered() if self._altered else None,
+                    )
             yield evidence, voice
 
-    def _follow_face(self) -> FaceTrack | None:
+    def _follow_face(self, clock: Clock) -> FaceTrack | None:
         if self._face and self._network and self._detector:
-            return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces)
+            return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces, clock=clock)
         return None
+
+    def _open(self, path: Path, voice: VoiceTrack | None, face: FaceTrack | None, clock: Clock) -> Clip:
+        with clock(OPEN):
+            return Clip(
+                path,
+                sound=voice is not None,
+                picture=face is not None,
+                max_duration_s=self._max_duration_s,
+                max_pixels=self._max_pixels,
+            )
 
 
 def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> Evidence:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.clock import CROP, NETWORK, Clock
 from mercli.errors import BundleError, MissingModality
 from mercli.face.box import crop, prominence
 from mercli.face.detect import Detector
@@ -99,12 +100,21 @@ class FaceTrack:
         The crop's size and margin.
     all_faces : bool
         Whether to keep the other faces besides the main one.
+    clock : Clock, optional
+        What is told of the time it takes.
     """
 
     def __init__(
-        self, detector: Detector, network: FaceNetwork, spec: FaceSpec, *, all_faces: bool = False
+        self,
+        detector: Detector,
+        network: FaceNetwork,
+        spec: FaceSpec,
+        *,
+        all_faces: bool = False,
+        clock: Clock | None = None,
     ) -> None:
-        self._tracker = Tracker(detector, all_faces=all_faces)
+        self._clock = clock or Clock()
+        self._tracker = Tracker(detector, all_faces=all_faces, clock=self._clock)
         fits = spec.margin is not None and spec.detector == detector.kind
         self._margin = spec.margin if spec.margin is not None and fits else detector.margin
         self._network = network
@@ -121,7 +131,8 @@ class FaceTrack:
             face = self._faces.setdefault(sight.track, _Face(sight.track))
             face.ended = False  # one that was lost may come back
             face.add(sight, time_s, prominence(sight.box, picture.shape))
-            self._waiting.append((face, self._cut(picture, sight)))
+            with self._clock(CROP):
+                self._waiting.append((face, self._cut(picture, sight)))
             if len(self._waiting) == _BATCH:
                 self._score()
         self._forget()
@@ -176,7 +187,8 @@ class FaceTrack:
     def _score(self) -> None:
         if not self._waiting:
             return
-        posteriors, embeddings = self._network.look(np.stack([cut for _, cut in self._waiting]))
+        with self._clock(NETWORK):
+            posteriors, embeddings = self._network.look(np.stack([cut for _, cut in self._waiting]))
         for (face, _), posterior, embedding in zip(self._waiting, posteriors, embeddings, strict=True):
             face.posteriors.extend(posterior)
             face.embeddings.extend(embedding)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from mercli.clock import DETECT, FOLLOW, Clock
 from mercli.face.box import Box, prominence
 from mercli.face.detect import Detection, Detector
 from mercli.face.follow import SMOOTHING, FollowedFace, is_of_one_face
@@ -38,6 +39,8 @@ class Tracker:
         The weight of a detection against where a face was expected.
     all_faces : bool
         Whether to look for small faces beside a large one, too.
+    clock : Clock, optional
+        What is told of the time it takes.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Tracker:
         stride: int = STRIDE,
         smoothing: float = SMOOTHING,
         all_faces: bool = False,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or Clock()
         self._all_faces = all_faces
         self._detector = detector
         self._detection_px = detection_px
@@ -79,6 +84,10 @@ class Tracker:
         list of Sight
             In the frame's own pixels, in the order in which the faces appeared.
         """
+        with self._clock(FOLLOW):
+            return self._follow(picture)
+
+    def _follow(self, picture: Picture) -> list[Sight]:
         halvings = picture.halvings(self._detection_px / max(picture.shape))
         small = picture.halved(halvings)
         in_sight = [face for face in self._faces if face.seen]
@@ -88,7 +97,8 @@ class Tracker:
         self._since_search += 1
         self._since_small_search += 1
         if self._is_detection_due(in_sight):
-            self._detect(small)
+            with self._clock(DETECT):
+                self._detect(small)
         self._lost = [*self._lost, *(face for face in self._faces if face.is_lost)][-MOST_LOST:]
         self._faces = [face for face in self._faces if not face.is_lost]
         return [
