@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-OPEN, DECODE, DETECT, FOLLOW, CROP, NETWORK, FEATURES, CLASSIFIERS, WRITE = STAGES = tuple(
-    "open decode detect follow crop network features classifiers write".split()
-)
+STAGES = ("open", "decode", "detect", "follow", "crop", "network", "features", "classifiers", "write")
+OPEN, DECODE, DETECT, FOLLOW, CROP, NETWORK, FEATURES, CLASSIFIERS, WRITE = STAGES
 """To open a file; to read and decode it; to find faces; to go from one frame to the next; to cut faces out; to
 score them; to measure the voice; to judge; to keep the row."""
 

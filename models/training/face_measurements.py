@@ -21,35 +21,19 @@ from javanese import read_javanese
 from mercli.corpora import read_ravdess
 from mercli.emotions import FER2013
 from mercli.face.box import Box, crop, prominence
-from mercli.face.detect import Detection, Detector, open_detector
-from mercli.face.tracker import Tracker
+from mercli.face.detect import Detector, open_detector
+from mercli.face.follow import SMOOTHING
+from mercli.face.tracker import DETECTION_PX, STRIDE, Tracker
 from mercli.inference import Network
 from mercli.media import Clip, Frame
+from mercli.picture import Picture
 
-WIDTHS_PX, STRIDES, SMOOTHINGS = (240, 320, 480), (1, 3, 6, 10), (0.3, 0.5, 0.7, 1.0)
+# The picture a detector sees is as wide as this or less than twice as wide: (width, stride, smoothing).
+WAYS = (
+    *itertools.product((128, 256, 512), (1, 3, 6, 10), (SMOOTHING,)),
+    *((DETECTION_PX, STRIDE, smoothing) for smoothing in (0.3, 0.7, 1.0)),
+)
 MARGINS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-
-
-class Remembered:
-    """Detect faces in each frame once, however often it is asked for, and count the time of each."""
-
-    margin = 1.0
-
-    def __init__(self, detector: Detector) -> None:
-        self.kind = detector.kind
-        self._detector = detector
-        self._known: dict[int, tuple[list[Detection], float]] = {}
-        self.frame, self.cost_s = 0, 0.0
-
-    def detect(self, luma: np.ndarray) -> list[Detection]:
-        """Give the faces in the frame that `frame` counts."""
-        if self.frame not in self._known:
-            start_s = time.process_time()
-            self._known[self.frame] = self._detector.detect(luma), 0.0
-            self._known[self.frame] = self._known[self.frame][0], time.process_time() - start_s
-        found, cost_s = self._known[self.frame]
-        self.cost_s += cost_s
-        return found
 
 
 def frames_of(path: Path) -> list[np.ndarray]:
@@ -58,19 +42,27 @@ def frames_of(path: Path) -> list[np.ndarray]:
         return [np.ascontiguousarray(piece.luma) for piece in clip if isinstance(piece, Frame)]
 
 
-def main_face(
-    tracker: Tracker, frames: list[np.ndarray], detector: Remembered | None = None
-) -> list[tuple | None]:
+def main_face(tracker: Tracker, frames: list[np.ndarray]) -> list[tuple | None]:
     """Give box and roll of the main face in each frame."""
     sights, weight = [], defaultdict(float)
-    for i, luma in enumerate(frames):
-        if detector is not None:
-            detector.frame = i
-        sights.append({sight.track: sight for sight in tracker.follow(luma)})
+    for luma in frames:
+        sights.append({sight.track: sight for sight in tracker.follow(Picture(luma))})
         for sight in sights[-1].values():
             weight[sight.track] += prominence(sight.box, luma.shape)
     main = max(weight, key=weight.__getitem__, default=None)
     return [(seen[main].box, seen[main].roll_deg) if main in seen else None for seen in sights]
+
+
+def detect_each(detector: Detector, frames: list[np.ndarray]) -> list[list[Box]]:
+    """Give the faces that a detector finds in every frame, at the size that `predict` shows it."""
+    found = []
+    for luma in frames:
+        picture = Picture(luma)
+        halvings = picture.halvings(DETECTION_PX / max(luma.shape))
+        small = picture.halved(halvings)
+        faces = detector.detect(small, detector.passes(small)[-1])
+        found.append([face.box.scaled(2.0**halvings) for face in faces])
+    return found
 
 
 def jitter(boxes: list[Box | None]) -> Iterator[tuple[float, float]]:
@@ -95,39 +87,43 @@ def measure_following(data: Path, detectors: dict[str, Detector], every: int) ->
     seen, shakes, errors, counts = defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(float)
     for path in spread(data, every):
         frames, kind = frames_of(path), path.relative_to(data).parts[0]
-        for name, width in itertools.product(detectors, WIDTHS_PX):
-            detector = Remembered(detectors[name])
-            for stride, smoothing in itertools.product(STRIDES, SMOOTHINGS):
+        for name, detector in detectors.items():
+            fresh = detect_each(detector, frames)
+            for width, stride, smoothing in WAYS:
                 tracker = Tracker(detector, detection_px=width, stride=stride, smoothing=smoothing)
-                detector.cost_s, start_s = 0.0, time.process_time()
-                known = len(detector._known)
-                boxes = [sight and sight[0] for sight in main_face(tracker, frames, detector)]
-                spent_s = time.process_time() - start_s
-                fresh = [cost for _, cost in list(detector._known.values())[known:]]
+                start_s = time.process_time()
+                boxes = [sight and sight[0] for sight in main_face(tracker, frames)]
                 key = (name, width, stride, smoothing)
+                counts[key, "cost"] += time.process_time() - start_s
                 seen[key, kind] += [box is not None for box in boxes]
                 shakes[key] += jitter(boxes)
-                errors[key] += away(boxes, detector, frames, width)
+                errors[key] += away(boxes, fresh)
                 counts[key, "detections"] += tracker.detections
+                counts[key, "searches"] += tracker.searches
                 counts[key, "frames"] += len(frames)
-                counts[key, "cost"] += spent_s - sum(fresh) + detector.cost_s
     print("| detector | px | stride | smoothing | found: " + " | ".join(kinds), end="")
-    print(" | jitter: middle, % | side, % | off, % | detections a frame | ms a frame |\n|" + "---|" * 12)
-    for key in itertools.product(detectors, WIDTHS_PX, STRIDES, SMOOTHINGS):
+    print(
+        " | jitter: middle, % | side, % | off, % | detections a frame | searches | ms a frame |\n|" + "---|" * 13
+    )
+    for name, way in itertools.product(detectors, WAYS):
+        key = (name, *way)
         found = " | ".join(f"{np.mean(seen[key, kind]):.3f}" for kind in kinds)
         middle, side = np.mean(shakes[key], axis=0)
-        share, ms = (counts[key, what] / counts[key, "frames"] for what in ("detections", "cost"))
-        off = np.mean(errors[key])
-        print(f"| {' | '.join(map(str, key))} | {found} | {middle:.2f} | {side:.2f} | {off:.2f}", end="")
-        print(f" | {share:.2f} | {1000 * ms:.2f} |")
+        shares = " | ".join(
+            f"{counts[key, what] / counts[key, 'frames']:.2f}" for what in ("detections", "searches")
+        )
+        ms = 1000 * counts[key, "cost"] / counts[key, "frames"]
+        print(
+            f"| {' | '.join(map(str, key))} | {found} | {middle:.2f} | {side:.2f} | {np.mean(errors[key]):.2f}",
+            end="",
+        )
+        print(f" | {shares} | {ms:.2f} |")
 
 
-def away(boxes: list[Box | None], detector: Remembered, frames: list[np.ndarray], width: int) -> Iterator[float]:
+def away(boxes: list[Box | None], fresh: list[list[Box]]) -> Iterator[float]:
     """Give how far the followed box's middle is from the detection nearest to it, in percent of the side."""
-    for i, (box, luma) in enumerate(zip(boxes, frames, strict=True)):
-        found = detector._known.get(i, ([], 0.0))[0]
-        scale = max(1.0, max(luma.shape) / width)
-        near = [box.distance(d.box.scaled(scale)) for d in found] if box else []
+    for box, found in zip(boxes, fresh, strict=True):
+        near = [box.distance(other) for other in found] if box else []
         if box and near and min(near) < box.side:
             yield 100 * min(near) / box.side
 

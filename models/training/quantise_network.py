@@ -3,9 +3,9 @@ r"""Make the network that ships of a trained one: convolutions count with whole 
     python models/training/quantise_network.py --network runs/face/network.onnx --faces fer2013.npz --out runs/int8
 
 Activations have 8 bits and weights 7: with 8, processors that lack an instruction for this would let sums overflow
-(ONNX Runtime's `reduce_range`). The first two convolutions, few channels over many pixels, stay as they are: they lose
-most and gain nothing; so do sums of shortcuts and bodies. The ranges are those over faces of Training. What was
-tried was compared on PublicTest; the scores in `metrics.json` are of PublicTest and PrivateTest.
+(ONNX Runtime's `reduce_range`). The first two convolutions, few channels over many pixels, stay as they are: they
+lose most and gain nothing; so do sums of shortcuts and bodies. The ranges are those over faces of Training. What
+was tried was compared on PublicTest; the scores in `metrics.json` are of PublicTest and PrivateTest.
 """
 
 import argparse
