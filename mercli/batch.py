@@ -57,9 +57,9 @@ def run(
 ) -> Generator[tuple[int, T | Lost], None, None]:
     """Do the same work on many files, each in another process than this one.
 
-    Long files come first, so that a run does not end with one worker at an hour of film and the others idle. A file
-    whose worker dies is tried once more when all others are done and nothing runs beside it. A file that passes a
-    limit is not.
+    Long files come first, so that a run does not end with one worker at an hour of film and the others idle. A
+    file whose worker dies is tried once more when all others are done and nothing runs beside it. A file that
+    passes a limit is not.
 
     Parameters
     ----------
