@@ -18,7 +18,7 @@ import pytest
 
 from mercli.sample import draw_portrait, synthesise_voice, write_video
 
-CLIPS, LENGTHS_S, TURNS = 100, (2, 3, 4, 5), int(os.environ.get("T", "3"))
+CLIPS, LENGTHS_S, TURNS = 100, (2, 3, 4, 5), 3
 LEAST_SPEEDUP = 1.85
 POLL_S = 0.05
 
