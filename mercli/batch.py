@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -18,6 +18,7 @@ import psutil
 from mercli import interrupts
 from mercli.errors import MercliError, UsageError
 from mercli.limits import Limits
+from mercli.schedule import long_first
 from mercli.worker import HANDLES, Death, Lost, Worker
 
 
@@ -37,7 +38,6 @@ class Setup(Protocol):
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Setup)
-Task = tuple[int, Path]
 
 _TICK_S = 0.1  # how often workers are looked at
 _STALL_S = 1.0  # a longer tick was this process's own halt (Ctrl-Z, a closed lid) and no file's fault
@@ -57,7 +57,8 @@ def run(
 ) -> Generator[tuple[int, T | Lost], None, None]:
     """Do the same work on many files, each in another process than this one.
 
-    A file whose worker dies is tried once more when all others are done and nothing runs beside it. A file that
+    Long files come first, so that a run does not end with one worker at an hour of film and the others idle. A
+    file whose worker dies is tried once more when all others are done and nothing runs beside it. A file that
     passes a limit is not.
 
     Parameters
@@ -93,17 +94,19 @@ def run(
     """
     if jobs < 1:
         raise UsageError(f"{jobs} jobs were asked for; at least one is needed")
-    suspects: list[Task] = []
+    waiting = deque(long_first(paths, jobs))
+    suspects: deque[int] = deque()
     # loky replaces a worker that grew, and says so; nothing is lost by it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    with interrupts.noted() as asked, contextlib.closing(_Crew(work, prepare, limits or Limits(), debug)) as crew:
-        for (index, path), result in crew.work_off(enumerate(paths), _affordable(min(jobs, len(paths))), asked):
+    crew = _Crew(work, paths, prepare, limits or Limits(), debug)
+    with interrupts.noted() as asked, contextlib.closing(crew):
+        for index, result in crew.work_off(waiting, _affordable(min(jobs, len(paths))), asked):
             if isinstance(result, Death):
-                suspects.append((index, path))
+                suspects.append(index)
             else:
                 yield index, result
         # What ran beside a file may have taken the memory; alone, only the file itself is to blame.
-        for (index, _), result in crew.work_off(suspects, 1, asked):
+        for index, result in crew.work_off(suspects, 1, asked):
             if isinstance(result, Death):
                 yield index, Lost("crashed", f"its worker died twice: {result.how}")
             else:
@@ -172,9 +175,15 @@ class _Crew(Generic[T]):
     """Workers, and the work they do; one that dies is replaced."""
 
     def __init__(
-        self, work: Callable[[Path], T], prepare: Callable[[bool], object], limits: Limits, debug: bool
+        self,
+        work: Callable[[Path], T],
+        paths: Sequence[Path],
+        prepare: Callable[[bool], object],
+        limits: Limits,
+        debug: bool,
     ) -> None:
         self._work = work
+        self._paths = paths
         self._prepare = prepare
         self._limits = limits
         self._debug = debug
@@ -189,30 +198,35 @@ class _Crew(Generic[T]):
         self._workers.clear()
 
     def work_off(
-        self, tasks: Iterable[Task], size: int, asked: threading.Event
-    ) -> Iterator[tuple[Task, T | Lost | Death]]:
-        """Give each task's result as it is done, with at most `size` workers at a time."""
-        waiting = deque(tasks)
-        while waiting or any(worker.task for worker in self._workers):
+        self, waiting: deque[int], size: int, asked: threading.Event
+    ) -> Iterator[tuple[int, T | Lost | Death]]:
+        """Give the result of each file that waits as it is done, with at most `size` workers at a time."""
+        while waiting or any(worker.task is not None for worker in self._workers):
             if asked.is_set():
                 raise KeyboardInterrupt
             self._staff(size if waiting else 0)
             for worker in self._workers:
                 if waiting and worker.is_idle:
-                    worker.give(self._work, waiting.popleft())
+                    self._give(worker, waiting.popleft())
             wait([w.future for w in self._workers if w.future], _TICK_S, FIRST_COMPLETED)
             self._look_after()
+            results = []
             for worker in [w for w in self._workers if w.future and w.future.done()]:
                 task, result = worker.task, worker.take()
                 if worker.is_doomed or isinstance(result, Death):
                     self._workers.remove(worker)
                     worker.end()
+                results.append((task, result))
+                if waiting and worker in self._workers:  # none need wait for what becomes of the results
+                    self._give(worker, waiting.popleft())
+            for task, result in results:
                 if task is None:
                     self._note_start(result)
-                    continue
-                if waiting and worker in self._workers:  # it need not wait for what becomes of the result
-                    worker.give(self._work, waiting.popleft())
-                yield task, result
+                else:
+                    yield task, result
+
+    def _give(self, worker: Worker, index: int) -> None:
+        worker.give(self._work, index, self._paths[index])
 
     def _staff(self, size: int) -> None:
         """Start workers up to `size`, but the first alone; end idle ones beyond it."""

@@ -162,6 +162,8 @@ def _table_name(name: str) -> str:
     spelled = _spell(name)
     if _ESCAPE.search(spelled):
         spelled = _spell(name.replace("\\", r"\\"))
+    if spelled == name:
+        spelled = name  # which the path holds already
     return f"./{spelled}" if is_formula(spelled) else spelled
 
 

@@ -1,8 +1,10 @@
 """The journal of a run: every finished file's rows, on disk before the next, so that a run can go on."""
 
 import contextlib
+import functools
 import json
 import os
+import sys
 import tempfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -146,7 +148,7 @@ class Journal:
         start = self._end
         entry = {"file": name, "origin": _to_json(origin), "rows": rows, "timeline": timeline}
         self._write(entry | {"crc32": _checksum(entry)})
-        self._places[name] = (start, origin, str(rows[0]["status"]))
+        self._places[name] = (start, _lean(origin), sys.intern(str(rows[0]["status"])))
         self._good.add(name)
 
     @property
@@ -215,7 +217,8 @@ class Journal:
                     break
                 entry = _read_entry(line)
                 if entry is not None and self._fits(entry):
-                    self._places[entry["file"]] = (end, _from_json(entry["origin"]), entry["rows"][0]["status"])
+                    origin, status = _from_json(entry["origin"]), sys.intern(entry["rows"][0]["status"])
+                    self._places[entry["file"]] = (end, _lean(origin), status)
                 end += len(line)
         return end
 
@@ -327,6 +330,16 @@ def _are_cells(values: Iterable[Any]) -> bool:
 
 def _checksum(entry: Mapping[str, Any]) -> int:
     return zlib.crc32(_line(entry))
+
+
+def _lean(origin: Origin) -> Origin:
+    """Give the same, sharing with that of other files what they have in common."""
+    return Origin(origin.fingerprint, sys.intern(origin.recipe), _shared(origin.limits))
+
+
+@functools.lru_cache
+def _shared(limits: tuple[float | None, ...]) -> tuple[float | None, ...]:
+    return limits
 
 
 def _to_json(origin: Origin) -> dict[str, Any]:

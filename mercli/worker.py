@@ -83,7 +83,7 @@ class Worker:
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0
-        self.task: tuple[int, Path] | None = None
+        self.task: int | None = None
         try:
             _start_trackers()
             self._executor = ProcessPoolExecutor(max_workers=1, initializer=_settle, initargs=(os.getpid(), debug))
@@ -103,11 +103,11 @@ class Worker:
         """Tell whether it was told to die, even where it was quick enough to give its last result."""
         return self._verdict is not None
 
-    def give(self, work: Callable[[Path], object], task: tuple[int, Path]) -> None:
-        """Have it work on a file."""
+    def give(self, work: Callable[[Path], object], task: int, path: Path) -> None:
+        """Have it work on a file, which `task` is the number of."""
         self.task = task
         self._ran_s = 0.0
-        self.future = self._submit(work, task[1])
+        self.future = self._submit(work, path)
 
     def take(self) -> Any:
         """Give the result that is there, a `Lost` or a `Death`; what the function raised is raised."""
