@@ -15,12 +15,13 @@ from mercli.corpora import Corpus
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
 from mercli.evaluation import Scores
-from mercli.face.detect import kind_of
+from mercli.evidence import Evidence
+from mercli.face.choice import kind_of
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.fusion import JOINT
 from mercli.limits import Limits
-from mercli.media import SAMPLE_RATE_HZ
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, observe_file, start_worker
+from mercli.pipeline import observe_file, start_worker
+from mercli.setup import Setup
 from mercli.table import Posteriors, Table
 from mercli.training import Recipe
 from mercli.voice.encoder_spec import EncoderSpec

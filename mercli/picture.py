@@ -4,7 +4,6 @@ import math
 from typing import Literal
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
@@ -106,6 +105,8 @@ def luma(frame: VideoFrame, video: VideoStream | None) -> NDArray[np.uint8]:
     np.ndarray [shape=(height, width)], uint8
         0 to 255, upright, with square pixels.
     """
+    import cv2  # which a run without pictures never needs
+
     layout = frame.format
     eight_bit_luma = (
         layout.is_planar and not layout.is_rgb and not layout.has_palette and layout.components[0].bits == 8

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mercli
-from mercli import batch, tables
+from mercli import batch, kernel_cache, tables
 from mercli.bundle import Bundle
-from mercli.face.detect import HAAR, kind_of
+from mercli.evidence import Evidence
+from mercli.face.choice import HAAR, kind_of
 from mercli.files import sha256
 from mercli.fingerprint import fingerprint
 from mercli.inputs import Input
 from mercli.journal import Journal, Origin
-from mercli.judge import Result
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, predict_file, start_worker
+from mercli.result import Result
+from mercli.setup import Setup
 from mercli.worker import Lost
 
 
@@ -106,7 +106,8 @@ def predict(
     """
     label, recipe = _label(bundle, setup), _recipe(bundle, setup)
     paths = [item.path for item in inputs]
-    finished = batch.run_with(_predict_one, paths, setup, prepare=start_worker, jobs=jobs)
+    kernel_cache.settle()
+    finished = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs)
     for index, outcome in finished:
         if isinstance(outcome, Lost):
             seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
@@ -122,7 +123,16 @@ def predict(
         on_result(result)
 
 
+# What only workers run is imported where it runs.
+def _start(setup: Setup, first: bool) -> None:
+    from mercli.pipeline import start_worker
+
+    start_worker(setup, first)
+
+
 def _predict_one(path: Path, setup: Setup) -> tuple[str | None, Result]:
+    from mercli.pipeline import predict_file
+
     seen = fingerprint(path)  # before it is read: what changes meanwhile is then read again
     result = predict_file(path, setup)
     return None if result.passing else seen, result

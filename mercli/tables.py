@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mercli.errors import UsageError
 from mercli.files import replaced_file
-from mercli.judge import PROBABILITY_DIGITS, Result, Timeline, likeliest
+from mercli.result import PROBABILITY_DIGITS, Result, Timeline, likeliest
 from mercli.spreadsheet import is_formula
 
 Value = str | int | float | None

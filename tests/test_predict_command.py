@@ -19,8 +19,8 @@ import pytest
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.errors import UsageError
-from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_video
+from mercli.setup import open_bundle
 from mercli.tables import columns, timeline_columns
 
 SCHEMA, SECONDS = columns(FER2013), timeline_columns(FER2013)

@@ -19,8 +19,8 @@ from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceTrack, prominence
 from mercli.face.tracker import DETECTION_PX, MOST, STRIDE, Sight, Tracker
 from mercli.observer import Observer
-from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_video
+from mercli.setup import open_bundle
 
 Picture = NDArray[np.uint8]
 

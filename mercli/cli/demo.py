@@ -24,9 +24,9 @@ def demo(
     from mercli import tables
     from mercli.inputs import Input
     from mercli.journal import Journal
-    from mercli.pipeline import make_setup, open_bundle
     from mercli.prediction import predict
     from mercli.sample import write_sample_videos
+    from mercli.setup import make_setup, open_bundle
 
     typer.echo(f"writing three clips to {folder} …", err=True)
     clips = write_sample_videos(folder)

@@ -127,7 +127,7 @@ def fit(
     from mercli.errors import UsageError
     from mercli.fitting import fit as fit_corpus
     from mercli.fitting import try_encoder
-    from mercli.pipeline import make_setup, open_bundle
+    from mercli.setup import make_setup, open_bundle
 
     chosen = split_commas(modalities)
     _refuse_without(chosen, "voice", {"--voice-set": voice_set, "--voice-classifier": voice_classifier})

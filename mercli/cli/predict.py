@@ -100,7 +100,7 @@ def predict(
     from mercli import batch, journal, prediction, tables
     from mercli.cli.progress import Display
     from mercli.errors import MercliError, UsageError
-    from mercli.pipeline import make_setup, open_bundle
+    from mercli.setup import make_setup, open_bundle
 
     if faces not in ("main", "all"):
         raise UsageError(f"no --faces {faces}; there are main and all")
