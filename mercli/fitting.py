@@ -127,6 +127,7 @@ def observe(
     found: list[Evidence] = [Evidence()] * len(corpus.examples)
     paths = [example.path for example in corpus.examples]
     setup = replace(setup, altered=True)
+    kernel_cache.settle()
     measured = batch.run_with(observe_file, paths, setup, prepare=start_worker, jobs=jobs)
     for index, outcome in measured:
         if isinstance(outcome, Lost):

@@ -64,7 +64,7 @@ def warm_up(first: bool) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process is here; the lock of one that was killed is free, one that halts is passed by."""
+    """Wait until no other process is here; one that was killed is not, and one that halts is passed by."""
     import portalocker
 
     with contextlib.ExitStack() as stack:
@@ -108,14 +108,11 @@ def _scratch() -> Path | None:
 def _key() -> str:
     """Sum up what compiled kernels depend on: numba itself looks at the one file that holds a kernel."""
     seen = hashlib.sha256(f"{sys.implementation.cache_tag} {_processor()}".encode())
-    for package in ("mercli_kernels", "numba"):  # found, not imported: numba takes long
-        spec = importlib.util.find_spec(package)
+    for package, pattern in (("mercli_kernels", "*.py"), ("numba", "_version.py")):
+        spec = importlib.util.find_spec(package)  # found, not imported: numba takes long
         for folder in (spec and spec.submodule_search_locations) or ():
             seen.update(os.fsencode(folder))
-            sources = (
-                sorted(Path(folder).glob("*.py")) if package == "mercli_kernels" else [Path(folder, "_version.py")]
-            )
-            for source in sources:
+            for source in sorted(Path(folder).glob(pattern)):
                 with contextlib.suppress(OSError):
                     seen.update(source.read_bytes())
     return seen.hexdigest()[:16]
