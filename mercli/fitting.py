@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli import batch, corpora, encoders, evaluation, training
+from mercli import batch, corpora, encoders, evaluation, kernel_cache, training
 from mercli.bundle import Bundle
 from mercli.card import write_card
 from mercli.corpora import Corpus
