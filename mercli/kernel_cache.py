@@ -18,6 +18,7 @@ from mercli.registry import cache_folder
 
 _VARIABLE = "MERCLI_KERNELS_CACHE"  # where mercli_kernels looks for the folder
 _DONE, _LOCK = "compiled", "lock"
+_BLAS = "scipy.linalg.cython_blas"  # no kernel asks numba for it
 _PATIENCE_S = 120.0  # for who compiles already: it takes some 20 s
 
 
@@ -50,6 +51,8 @@ def warm_up(first: bool) -> None:
         Whether others of the run wait for it: then it compiles what was not, and lets no other run do the same
         meanwhile, since numba's cache has races.
     """
+    # numba would import SciPy, which takes as long as numba itself, to see what it has for products of matrices.
+    sys.modules.setdefault(_BLAS, None)  # type: ignore[arg-type]
     import mercli_kernels
 
     place = os.environ.get(_VARIABLE)
