@@ -29,7 +29,7 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 finally:
-    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 WORKER = """
@@ -42,12 +42,12 @@ setup = make_setup(*open_bundle(), sys.argv[2].split(","))
 from mercli.pipeline import predict_file, start_worker
 start_worker(setup, True)
 assert predict_file(Path(sys.argv[1]), setup).status == "ok"
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 
 def modules_of(code: str, *arguments: object, env: dict[str, str]) -> set[str]:
-    """The packages that a process has imported when it ends, as the last line it prints says."""
+    """The modules that a process has imported when it ends, as the last line it prints says."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
@@ -107,25 +107,25 @@ def found(said: str) -> int:
 def test_the_help_imports_nothing_heavy():
     modules = modules_of(COMMAND, "--help", env=dict(os.environ))
     assert "mercli" in modules
-    assert not modules & (HEAVY | {"joblib", "numpy"})
+    assert modules & (HEAVY | {"joblib", "numpy"}) == set()
 
 
 def test_the_parent_of_predict_imports_nothing_that_only_workers_run(warm, talking_video, tmp_path):
     modules = modules_of(COMMAND, "predict", talking_video, "-o", tmp_path / "a.csv", env=warm)
     assert "joblib" in modules
-    assert not modules & HEAVY
+    assert modules & HEAVY == set()
 
 
 def test_a_worker_that_hears_only_never_imports_opencv(warm, talking_video):
     modules = modules_of(WORKER, talking_video, "voice", env=warm)
     assert "numba" in modules
-    assert not modules & {"cv2", "onnx", "pyarrow", "scipy", "sklearn"}
+    assert modules & {"cv2", "onnx", "pyarrow", "scipy.linalg", "sklearn"} == set()
 
 
 def test_a_worker_that_sees_only_never_imports_numba(warm, mute_video):
     modules = modules_of(WORKER, mute_video, "face", env=warm)
     assert "cv2" in modules
-    assert not modules & {"mercli_kernels", "numba", "onnx", "pyarrow", "scipy", "sklearn"}
+    assert modules & {"mercli_kernels", "numba", "onnx", "pyarrow", "scipy", "sklearn"} == set()
 
 
 def test_scipy_can_be_imported_where_kernels_were_warmed_up():
@@ -239,21 +239,122 @@ def test_the_second_run_compiles_nothing_and_says_nothing_of_it(runs, tmp_path):
 
 @pytest.mark.parametrize("option", ["--quiet", "--modalities=face"])
 def test_a_first_run_that_is_quiet_or_deaf_says_nothing_of_it(runs, warm, tmp_path, option):
-    runs.mark.rename(tmp_path / "mark")
+    mark = runs.mark
+    mark.unlink()
     try:
         command = [*runs.command, str(tmp_path / "out.csv"), option]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=warm)
         assert "compiling" not in done.stderr
     finally:
-        shutil.move(tmp_path / "mark", runs.mark)
+        mark.touch()
 
 
-CELLAR = "from mercli import kernel_cache; kernel_cache.settle(); import os, mercli_kernels; "
+KEPT_IN = """
+import os
+from mercli import kernel_cache
+kernel_cache.settle()
+from mercli_kernels.jit import _dispatchers
+(folder,) = {os.path.dirname(kernel.stats.cache_path) for kernel in _dispatchers}
+print(folder)
+print(os.path.isdir(folder))
+print(kernel_cache.is_filled(), kernel_cache.can_be_kept())
+"""
 
 
-def folders_of(env: dict[str, str]) -> list[str]:
-    """Where a run keeps kernels: the folder that workers are told, and the one that numba takes."""
-    code = f"{CELLAR} from mercli_kernels import pitch; print(os.environ['MERCLI_KERNELS_CACHE']); "
-    code += "print(pitch._track.stats.cache_path)" if hasattr(pitch_kernels(), "_track") else ""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    return done.stdout.splitlines()
+def kept_in(**env: object) -> tuple[Path, list[str]]:
+    """The folder in which a run keeps kernels, and what is said of it while it runs."""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment |= {name: str(value) for name, value in env.items()}
+    command = [sys.executable, "-c", KEPT_IN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    folder, *said = done.stdout.splitlines()
+    return Path(folder), said
+
+
+def test_kernels_are_kept_in_the_cache_folder(tmp_path):
+    folder, said = kept_in(MERCLI_CACHE=tmp_path)
+    assert folder.parent == tmp_path / "kernels"
+    assert folder.is_dir()
+    assert said == ["True", "False True"]
+
+
+def test_the_folder_that_the_user_gives_numba_is_respected(tmp_path):
+    folder, said = kept_in(MERCLI_CACHE=tmp_path / "mercli", NUMBA_CACHE_DIR=tmp_path / "numba")
+    assert folder == tmp_path / "numba"
+    assert not (tmp_path / "mercli").exists()
+    assert said == ["True", "False True"]
+
+
+def test_where_nothing_can_be_kept_kernels_last_as_long_as_the_run(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    folder, said = kept_in(MERCLI_CACHE=tmp_path / "cache")
+    assert said == ["True", "False False"]
+    assert not folder.exists()
+    assert not folder.is_relative_to(Path(mercli_kernels.__file__).parent)
+
+
+def test_a_folder_that_cannot_be_written_costs_no_answer(talking_video, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    command = [sys.executable, "-m", "mercli", "predict", str(talking_video), "-o", str(tmp_path / "out.csv")]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"MERCLI_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("compiling the audio kernels in every run") == 1
+    assert "MERCLI_CACHE" in done.stderr
+    assert not list(tmp_path.glob("mercli-kernels-*"))
+
+
+@pytest.mark.parametrize("name", ["waveform.py", "numba/_version.py"])
+def test_an_upgrade_uses_no_kernel_of_before(tmp_path, name):
+    shutil.copytree(Path(mercli_kernels.__file__).parent, tmp_path / "mercli_kernels")
+    (tmp_path / "numba").mkdir()
+    for file in ("__init__.py", "_version.py"):
+        (tmp_path / "numba" / file).touch()
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", "from mercli import kernel_cache; print(kernel_cache._key())"]
+
+    def key() -> str:
+        return subprocess.check_output(command, text=True, env={**os.environ, "PYTHONPATH": path})
+
+    before = key()
+    assert key() == before
+    changed = tmp_path / name if "/" in name else tmp_path / "mercli_kernels" / name
+    changed.write_text(changed.read_text() + "EPSILON = 1e-9\n")
+    assert key() != before
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from mercli import kernel_cache
+with kernel_cache._alone(Path(sys.argv[1])):
+    print("in", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "halted"])
+def test_a_holder_of_the_lock_that_ended_or_halts_keeps_nobody_waiting(tmp_path, monkeypatch, how):
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path / "lock"], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"in\n"
+            if how == "killed":
+                monkeypatch.setattr(kernel_cache, "_PATIENCE_S", 1e6)
+                holder.kill()
+                holder.wait()
+            else:
+                monkeypatch.setattr(kernel_cache, "_PATIENCE_S", 0.5)
+                holder.send_signal(signal.SIGSTOP)
+            entered = False
+            with kernel_cache._alone(tmp_path / "lock"):
+                entered = True
+            assert entered
+        finally:
+            holder.kill()
