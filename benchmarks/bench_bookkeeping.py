@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from mercli import inputs, prediction, tables
+from mercli.evidence import Evidence
 from mercli.fingerprint import fingerprint
 from mercli.journal import Journal
-from mercli.judge import Result
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, make_setup, open_bundle
+from mercli.result import Result
+from mercli.setup import Setup, make_setup, open_bundle
 
 COUNTS, TURNS, LEAST_RATE = (1_000, 10_000, 100_000), 3, 300
 PROGRAM = "import sys, bench_bookkeeping; bench_bookkeeping.main(*sys.argv[1:])"
@@ -39,7 +39,7 @@ def be_ready(setup: Setup, first: bool) -> None:
 
 def main(folder: str, output: str, jobs: str) -> None:
     """Keep the books of a folder; print the seconds it took, those of the bare loop, and the peak in KiB."""
-    prediction._predict_one, prediction.start_worker = look_only, be_ready  # type: ignore[assignment]
+    prediction._predict_one, prediction._start = look_only, be_ready  # type: ignore[assignment]
     place, bundle = open_bundle()
     setup = make_setup(place, bundle, None)
     schema = tables.columns(bundle.classes)

@@ -8,8 +8,9 @@ import av
 import numpy as np
 
 from mercli.media import Clip
-from mercli.pipeline import make_setup, open_bundle, predict_file, start_worker
+from mercli.pipeline import predict_file, start_worker
 from mercli.sample import draw_portrait, synthesise_voice, write_video
+from mercli.setup import make_setup, open_bundle
 
 SECONDS, FPS = 3, 30
 

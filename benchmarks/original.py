@@ -40,8 +40,9 @@ from mercli import emotions, evaluation, files
 from mercli.card import confusion_table, score_table
 from mercli.emotions import FER2013
 from mercli.errors import MediaError, MercliError, UsageError
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.inference import Network, to_posteriors
-from mercli.media import SAMPLE_RATE_HZ, Clip, Sound
+from mercli.media import Clip, Sound
 
 sys.path.append(str(Path(__file__).parents[1] / "models" / "training"))
 from javanese import read_javanese

@@ -19,6 +19,7 @@ from mercli.fusion import FUSIONS
 from mercli.spreadsheet import is_formula
 from mercli.voice.spec import MERCLI_1, VoiceSpec
 
+MODALITIES = ("voice", "face")
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"
 FORMAT_VERSION = 2
@@ -101,7 +102,7 @@ class Bundle:
     @property
     def modalities(self) -> tuple[str, ...]:
         """Name the modalities it can judge."""
-        return tuple(name for name in ("voice", "face") if getattr(self, name) is not None)
+        return tuple(name for name in MODALITIES if getattr(self, name) is not None)
 
     @property
     def voice_spec(self) -> VoiceSpec:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mercli import emotions
 from mercli.errors import CorpusError, UsageError
-from mercli.media import SUFFIXES
+from mercli.formats import SUFFIXES
 
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 _MANIFEST_NAME = "manifest.csv"

@@ -3,11 +3,14 @@
 import hashlib
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mercli.errors import BundleError, UsageError
 from mercli.files import PLAIN_NAME, sha256
 from mercli.voice.encoder_spec import LARGEST_BYTES, EncoderSpec
-from mercli.voice.speech_network import Pace, SpeechNetwork
+
+if TYPE_CHECKING:
+    from mercli.voice.speech_network import Pace, SpeechNetwork
 
 
 def describe(path: Path) -> tuple[int, str]:
@@ -79,7 +82,7 @@ def _refuse_absent(path: Path, name: str, spec: EncoderSpec) -> None:
         raise UsageError(f"{path} is not a regular file; type --voice-encoder and the path of the file itself")
 
 
-def load(path: Path, spec: EncoderSpec) -> SpeechNetwork:
+def load(path: Path, spec: EncoderSpec) -> "SpeechNetwork":
     """Open an encoder in a worker.
 
     Parameters
@@ -99,13 +102,15 @@ def load(path: Path, spec: EncoderSpec) -> SpeechNetwork:
     BundleError
         If it is another one by now, or does not do what it has to.
     """
+    from mercli.voice.speech_network import SpeechNetwork
+
     model = _read(path, spec.size_bytes)
     if sha256(model) != spec.sha256:
         raise BundleError(f"the voice encoder {path} was changed while the run was going on")
     return SpeechNetwork(model, spec.file)
 
 
-def measure(path: Path) -> tuple[str, int, int, Pace]:
+def measure(path: Path) -> tuple[str, int, int, "Pace"]:
     """Try a network that nothing is known of, in a worker.
 
     Parameters
@@ -129,6 +134,8 @@ def measure(path: Path) -> tuple[str, int, int, Pace]:
     BundleError
         If it does not do what it has to.
     """
+    from mercli.voice.speech_network import SpeechNetwork
+
     model = _read(path, LARGEST_BYTES)
     network = SpeechNetwork(model, path.name)
     return sha256(model), len(model), network.dim, network.pace()

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import mercli_kernels
-from mercli import batch
+from mercli import batch, kernel_cache
 from mercli.assembly import Assembly, Layout, Rows, assembly_for, columns_of
 from mercli.errors import MercliError, MissingModality, sentence
 from mercli.features import LEVELS, Meter, heard, listen, set_names
@@ -127,6 +126,7 @@ def extract(
     path = Path(setup.folder, f"table{setup.ending}")
     outcomes: dict[int, Outcome] = {}
     n_added = 0
+    kernel_cache.settle()
     with (
         _opened(path, columns, setup) as table,
         contextlib.closing(
@@ -144,8 +144,7 @@ def extract(
 
 
 def _start(setup: Setup, first: bool) -> None:
-    del first
-    mercli_kernels.warm_up()
+    kernel_cache.warm_up(first)
     _meter(setup.feature_set, setup.level)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import MediaError, MissingModality, UsageError
-from mercli.media import SAMPLE_RATE_HZ, Clip, Sound
+from mercli.formats import SAMPLE_RATE_HZ
+from mercli.media import Clip, Sound
 from mercli.sound import Mono
 from mercli.voice import sets
 from mercli.voice.spans import mid_term_spans_s, short_term_spans_s

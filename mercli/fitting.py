@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli import batch, corpora, encoders, evaluation, training
+from mercli import batch, corpora, encoders, evaluation, kernel_cache, training
 from mercli.bundle import Bundle
 from mercli.card import write_card
 from mercli.corpora import Corpus
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
 from mercli.evaluation import Scores
-from mercli.face.detect import kind_of
+from mercli.evidence import Evidence
+from mercli.face.choice import kind_of
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.fusion import JOINT
 from mercli.limits import Limits
-from mercli.media import SAMPLE_RATE_HZ
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, observe_file, start_worker
+from mercli.pipeline import observe_file, start_worker
+from mercli.setup import Setup
 from mercli.table import Posteriors, Table
 from mercli.training import Recipe
 from mercli.voice.encoder_spec import EncoderSpec
@@ -126,6 +127,7 @@ def observe(
     found: list[Evidence] = [Evidence()] * len(corpus.examples)
     paths = [example.path for example in corpus.examples]
     setup = replace(setup, altered=True)
+    kernel_cache.settle()
     measured = batch.run_with(observe_file, paths, setup, prepare=start_worker, jobs=jobs)
     for index, outcome in measured:
         if isinstance(outcome, Lost):

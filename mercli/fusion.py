@@ -1,11 +1,13 @@
 """One posterior from what the modalities say, whatever is missing."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.inference import Classifier
+if TYPE_CHECKING:
+    from mercli.inference import Classifier
 
 FOREST, LOGISTIC, PRODUCT, JOINT = FUSIONS = ("forest", "logistic", "product", "joint")
 """What may fuse: the first three the posteriors of voice and face, the last their sequences."""
@@ -45,7 +47,7 @@ class Layout:
 
 
 def fuse(
-    voice: NDArray[np.float64] | None, face: NDArray[np.float64] | None, model: Classifier | None
+    voice: NDArray[np.float64] | None, face: NDArray[np.float64] | None, model: "Classifier | None"
 ) -> NDArray[np.float64] | None:
     """Give the fused posterior of one clip.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mercli.errors import UsageError
-from mercli.media import SUFFIXES
+from mercli.formats import SUFFIXES
 from mercli.spreadsheet import is_formula
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}")

@@ -1,99 +1,24 @@
 """What a bundle's classifiers say of the evidence from one file."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.bundle import Bundle, Model
+from mercli.bundle import MODALITIES, Bundle, Model
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS, pool, vector_names
 from mercli.face.spec import RECURRENT
 from mercli.fusion import JOINT, Layout, fuse, joint_vectors
 from mercli.inference import Classifier, to_posteriors
-from mercli.moments import Moment
-from mercli.observer import Evidence
+from mercli.result import Result, Timeline
 from mercli.voice.sets import feature_set
 
-PROBABILITY_DIGITS = 6
-"""Decimals to which a probability is told: further ones depend on the machine."""
-
-
-def likeliest(posterior: NDArray[np.float64]) -> int:
-    """Give the index of the likeliest class, the first of those that are told to be equally likely."""
-    told = _told(posterior)
-    return told.index(max(told))
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """Hold what was said of a clip second by second.
-
-    Parameters
-    ----------
-    starts_s, ends_s : np.ndarray [shape=(n,)]
-        Each second; the last may be shorter.
-    fused, voice, face : np.ndarray [shape=(n, n_classes)]
-        Posteriors over the bundle's classes, NaN where nothing was said.
-    """
-
-    starts_s: NDArray[np.float64]
-    ends_s: NDArray[np.float64]
-    fused: NDArray[np.float64]
-    voice: NDArray[np.float64]
-    face: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Hold what is known of one file: a row of the table, and one for each other face.
-
-    Parameters
-    ----------
-    status : str
-        ``"ok"``; ``"partial"``, an answer that rests on less than was wanted; ``"failed"``, no answer;
-        ``"crashed"`` and ``"timeout"``, the worker did not live to give one.
-    evidence : Evidence
-        What was measured.
-    fused, voice, face : np.ndarray or None
-        Posteriors over the bundle's classes.
-    error : str or None
-        What was missing or went wrong.
-    passing : bool
-        Whether that may be gone the next time, because it does not lie in the file.
-    others : tuple of Result
-        What is said of the faces that are not the main one, each by itself.
-    timeline : Timeline or None
-        What is said of each second, where that was asked for.
-    """
-
-    status: str
-    evidence: Evidence
-    fused: NDArray[np.float64] | None = None
-    voice: NDArray[np.float64] | None = None
-    face: NDArray[np.float64] | None = None
-    error: str | None = None
-    passing: bool = False
-    others: tuple["Result", ...] = ()
-    timeline: Timeline | None = None
-
-    @property
-    def decided_by(self) -> str | None:
-        """The modality that decided: ``"voice"``, ``"face"`` or ``"both"``; None where there is no answer.
-
-        With one of them missing it is the other. Else it is both if both name the answer, or find it equally
-        likely; else the one that finds it likelier.
-        """
-        if self.fused is None:
-            return None
-        if self.voice is None or self.face is None:
-            return "face" if self.voice is None else "voice"
-        answer = likeliest(self.fused)
-        voice, face = _told(self.voice)[answer], _told(self.face)[answer]
-        if likeliest(self.voice) == likeliest(self.face) == answer or voice == face:
-            return "both"
-        return "voice" if voice > face else "face"
+if TYPE_CHECKING:
+    from mercli.moments import Moment
 
 
 def layout_of(bundle: Bundle) -> Layout:
@@ -110,6 +35,8 @@ class Judge:
     ----------
     bundle : Bundle
         The classifiers.
+    modalities : collection of str
+        What there will be evidence of; classifiers of other things are not opened.
 
     Raises
     ------
@@ -117,7 +44,7 @@ class Judge:
         If one does not fit the vectors or classes of the bundle.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, modalities: Collection[str] = MODALITIES) -> None:
         n_classes = len(bundle.classes)
 
         def classifier(model: Model, n_features: int, what: str) -> Classifier:
@@ -126,17 +53,17 @@ class Judge:
         self._voice = self._face = self._fusion = None
         self._frame_columns: list[int] = []
         self._n_classes = n_classes
-        if bundle.voice:
+        if bundle.voice and "voice" in modalities:
             names = feature_set(bundle.voice.spec).clip_names()
             self._voice = classifier(bundle.voice.model, len(names), "the voice model")
-        if bundle.face and bundle.face.model:
+        if bundle.face and bundle.face.model and "face" in modalities:
             names = vector_names(bundle.face.spec)
             self._face_spec = bundle.face.spec
             self._face = classifier(bundle.face.model, len(names), "the face model")
         elif bundle.face:
             self._frame_columns = [bundle.classes.index(name) for name in bundle.face.spec.classes]
         self._layout = layout_of(bundle) if bundle.fusion and bundle.fusion.kind == JOINT else None
-        if bundle.fusion:
+        if bundle.fusion and (self._layout or len(modalities) > 1):
             n_features = self._layout.n_features if self._layout else 2 * n_classes
             self._fusion = classifier(bundle.fusion.model, n_features, "the fusion model")
         self._sequence_spec = replace(bundle.face.spec, pooling=RECURRENT) if bundle.face else None
@@ -162,7 +89,7 @@ class Judge:
         others = tuple(self.judge(evidence) for evidence in alone)
         return Result(status, evidence, fused, voice, face, "; ".join(problems) or None, others=others)
 
-    def over_time(self, moments: Iterable[Moment]) -> Timeline:
+    def over_time(self, moments: "Iterable[Moment]") -> Timeline:
         """Give what is said of a clip second by second, as if each second were a clip."""
         nothing = np.full(self._n_classes, np.nan)
         seconds: list[tuple[float, float]] = []
@@ -212,7 +139,3 @@ class Judge:
         else:
             return None
         return row
-
-
-def _told(posterior: NDArray[np.float64]) -> list[float]:
-    return [round(float(p), PROBABILITY_DIGITS) for p in posterior]

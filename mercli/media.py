@@ -18,21 +18,10 @@ from numpy.typing import NDArray
 
 from mercli.endings import counts_frames, lacks_bytes
 from mercli.errors import MediaError
+from mercli.formats import FRAME_RATE_HZ, SAMPLE_RATE_HZ, SOUNDFILE_SUFFIXES
 from mercli.picture import Picture
 from mercli.sound import Mono, mixed
 from mercli.video import FramePicker, PixelLimit, read_picture
-
-SAMPLE_RATE_HZ = 16_000
-FRAME_RATE_HZ = 10.0
-"""About how many frames a second are looked at."""
-
-SOUNDFILE_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".oga", ".ogg", ".w64", ".wav"})
-SUFFIXES = SOUNDFILE_SUFFIXES | {
-    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
-    *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
-    *(".aac", ".ac3", ".amr", ".m4a", ".mka", ".mp2", ".mp3", ".opus", ".wma"),
-}
-"""What a walk through a folder takes for media; a file named outright is tried whatever its name."""
 
 _BLOCK = 1 << 12  # samples read from a sound file at a time: where it is damaged, a block is lost
 _NO_LENGTH = 1 << 62  # libsndfile's count of samples where a file has none is beyond this

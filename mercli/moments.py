@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import MissingModality
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS
-from mercli.observer import Evidence
 from mercli.voice.track import VoiceTrack
 
 CONTEXT_S = 1.0

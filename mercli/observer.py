@@ -2,66 +2,26 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeVar
 
 from mercli.bundle import Bundle
 from mercli.clock import DECODE, FEATURES, OPEN, Clock
 from mercli.errors import MissingModality
-from mercli.face.detect import Detector
-from mercli.face.frames import FaceFrames
+from mercli.evidence import Evidence
 from mercli.face.pooling import STEPS, STRETCH_S
-from mercli.face.track import FaceNetwork, FaceTrack
+from mercli.formats import FRAME_RATE_HZ
 from mercli.fusion import JOINT
 from mercli.media import Clip, Sound
 from mercli.voice.sets import FeatureSet, feature_set
-from mercli.voice.track import VoiceTrack
+
+if TYPE_CHECKING:  # each is heavy, and not every run looks at both
+    from mercli.face.detect import Detector
+    from mercli.face.track import FaceTrack
+    from mercli.voice.track import VoiceTrack
 
 _Measured = TypeVar("_Measured")
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Hold what was measured in one file, before any classifier of the bundle sees it.
-
-    Parameters
-    ----------
-    voice : np.ndarray [shape=(n_views, n_features)] or None
-        Views of the clip's sound, a row each; None for a modality that is missing or not looked at.
-    face : FaceFrames or None
-        The frames of the main face; None likewise.
-    duration_s : float or None
-        How long the file is.
-    n_frames, n_face_frames : int or None
-        Frames looked at, and those with the main face; None where no picture was looked at.
-    missing : tuple of str
-        For each modality that was wanted and is not there, what is missing.
-    damage : str or None
-        Why the file was not read whole.
-    voice_sequences : np.ndarray [shape=(n_stretches, steps * n_channels)] or None
-        The sound's short-term features, as a joint network takes them; measured only where one is used or trained.
-    voice_altered : np.ndarray [shape=(n, n_features)] or None
-        Views of altered copies of the sound, such as with noise or reverberation: to train on, never to judge by.
-        They are measured for `fit` only.
-    other_faces : tuple of FaceFrames
-        The frames of the faces that are not the main one, where they are asked for; the more prominent first.
-    """
-
-    voice: NDArray[np.float32] | None = None
-    face: FaceFrames | None = None
-    duration_s: float | None = None
-    n_frames: int | None = None
-    n_face_frames: int | None = None
-    missing: tuple[str, ...] = ()
-    damage: str | None = None
-    voice_sequences: NDArray[np.float32] | None = None
-    voice_altered: NDArray[np.float32] | None = None
-    other_faces: tuple[FaceFrames, ...] = ()
 
 
 class Observer:
@@ -85,13 +45,15 @@ class Observer:
         Whether to measure the sequences of the voice although the bundle has no joint network: to train one.
     all_faces : bool
         Whether to keep the other faces of a clip besides the main one.
+    frame_rate_hz : float
+        About how many frames a second to look at.
     """
 
     def __init__(
         self,
         bundle: Bundle,
         modalities: tuple[str, ...],
-        detector: Detector | None,
+        detector: "Detector | None",
         *,
         max_duration_s: float | None = None,
         max_pixels: int | None = None,
@@ -99,18 +61,24 @@ class Observer:
         altered: bool = False,
         sequences: bool = False,
         all_faces: bool = False,
+        frame_rate_hz: float = FRAME_RATE_HZ,
     ) -> None:
-        cv2.setNumThreads(1)
         self._voice = self._face = self._network = None
         if "voice" in modalities:
             self._voice = voice or feature_set(bundle.voice_spec)
         if "face" in modalities and bundle.face:
+            import cv2
+
+            from mercli.face.track import FaceNetwork
+
+            cv2.setNumThreads(1)
             self._face = bundle.face.spec
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
         self._altered = altered
         self._sequences = sequences or (bundle.fusion is not None and bundle.fusion.kind == JOINT)
         self._all_faces = all_faces
+        self._frame_rate_hz = frame_rate_hz
         self._max_duration_s = max_duration_s
         self._max_pixels = max_pixels
 
@@ -136,7 +104,7 @@ class Observer:
             return evidence
 
     @contextlib.contextmanager
-    def observing(self, path: Path, clock: Clock | None = None) -> Iterator[tuple[Evidence, VoiceTrack | None]]:
+    def observing(self, path: Path, clock: Clock | None = None) -> "Iterator[tuple[Evidence, VoiceTrack | None]]":
         """Measure one file as `observe` does, and keep its sound for as long as this is open.
 
         Parameters
@@ -155,7 +123,7 @@ class Observer:
         """
         clock = clock or Clock()
         face = self._follow_face(clock)
-        with VoiceTrack(self._voice) if self._voice else contextlib.nullcontext() as voice:
+        with self._hear_voice() as voice:
             with self._open(path, voice, face, clock) as clip:
                 for piece in clock.through(DECODE, clip):
                     if isinstance(piece, Sound):
@@ -173,23 +141,33 @@ class Observer:
                     )
             yield evidence, voice
 
-    def _follow_face(self, clock: Clock) -> FaceTrack | None:
+    def _hear_voice(self) -> "contextlib.AbstractContextManager[VoiceTrack | None]":
+        if self._voice is None:
+            return contextlib.nullcontext()
+        from mercli.voice.track import VoiceTrack
+
+        return VoiceTrack(self._voice)
+
+    def _follow_face(self, clock: Clock) -> "FaceTrack | None":
         if self._face and self._network and self._detector:
+            from mercli.face.track import FaceTrack
+
             return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces, clock=clock)
         return None
 
-    def _open(self, path: Path, voice: VoiceTrack | None, face: FaceTrack | None, clock: Clock) -> Clip:
+    def _open(self, path: Path, voice: "VoiceTrack | None", face: "FaceTrack | None", clock: Clock) -> Clip:
         with clock(OPEN):
             return Clip(
                 path,
                 sound=voice is not None,
                 picture=face is not None,
+                frame_rate_hz=self._frame_rate_hz,
                 max_duration_s=self._max_duration_s,
                 max_pixels=self._max_pixels,
             )
 
 
-def _describe(clip: Clip, voice: VoiceTrack | None, face: FaceTrack | None) -> Evidence:
+def _describe(clip: Clip, voice: "VoiceTrack | None", face: "FaceTrack | None") -> Evidence:
     no_sound = None if clip.has_sound else "the file has no sound"
     no_picture = clip.refusal if clip.has_picture else "the file has no picture"
     missing: list[str] = []

@@ -2,7 +2,6 @@
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +49,8 @@ class Picture:
         if times == 0:
             return self
         if self._half is None:
+            import cv2  # which a run without pictures never needs
+
             height, width = self.plane.shape[0] // 2, self.plane.shape[1] // 2
             even = self.plane[: 2 * height, : 2 * width]
             half = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
@@ -70,4 +71,8 @@ class Picture:
 
     def shown(self, luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give a part of it, whatever was done with that, with levels of 0 to 255."""
-        return cv2.LUT(luma, _FULL_RANGE).astype(np.uint8, copy=False) if self._studio else luma
+        if not self._studio:
+            return luma
+        import cv2
+
+        return cv2.LUT(luma, _FULL_RANGE).astype(np.uint8, copy=False)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mercli
-from mercli import batch, tables
+from mercli import batch, kernel_cache, tables
 from mercli.bundle import Bundle
-from mercli.face.detect import HAAR, kind_of
+from mercli.clock import WRITE, Clock
+from mercli.evidence import Evidence
+from mercli.face.choice import HAAR, kind_of
 from mercli.files import sha256
 from mercli.fingerprint import fingerprint
 from mercli.inputs import Input
 from mercli.journal import Journal, Origin
-from mercli.judge import Result
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, predict_file, start_worker
+from mercli.profile import Profile
+from mercli.result import Result
+from mercli.setup import Setup
 from mercli.worker import Lost
 
 
@@ -79,6 +81,7 @@ def predict(
     *,
     jobs: int,
     on_result: Callable[[Result], None] = lambda _: None,
+    profile: Profile | None = None,
 ) -> None:
     """Predict files; what a file gives is in the journal before `on_result` is told of it.
 
@@ -96,6 +99,8 @@ def predict(
         Worker processes.
     on_result : callable
         Told of each result as it comes.
+    profile : Profile, optional
+        What is told of the time each file takes; the setup has to ask for it.
 
     Raises
     ------
@@ -106,23 +111,37 @@ def predict(
     """
     label, recipe = _label(bundle, setup), _recipe(bundle, setup)
     paths = [item.path for item in inputs]
-    finished = batch.run_with(_predict_one, paths, setup, prepare=start_worker, jobs=jobs)
+    kernel_cache.settle()
+    finished = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs)
     for index, outcome in finished:
         if isinstance(outcome, Lost):
             seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
         else:
             seen, result = outcome
         name = inputs[index].name
-        journal.append(
-            name,
-            _origin(seen, recipe, setup),
-            tables.rows(name, result, bundle.classes, label),
-            tables.seconds(result.timeline),
-        )
+        clock = Clock()
+        with clock(WRITE):
+            journal.append(
+                name,
+                _origin(seen, recipe, setup),
+                tables.rows(name, result, bundle.classes, label, with_profile=setup.profile),
+                tables.seconds(result.timeline),
+            )
+        if profile is not None:
+            profile.add(name, result.spent, clock.spent[WRITE])
         on_result(result)
 
 
+# What only workers run is imported where it runs.
+def _start(setup: Setup, first: bool) -> None:
+    from mercli.pipeline import start_worker
+
+    start_worker(setup, first)
+
+
 def _predict_one(path: Path, setup: Setup) -> tuple[str | None, Result]:
+    from mercli.pipeline import predict_file
+
     seen = fingerprint(path)  # before it is read: what changes meanwhile is then read again
     result = predict_file(path, setup)
     return None if result.passing else seen, result
@@ -137,6 +156,7 @@ def _recipe(bundle: Bundle, setup: Setup) -> str:
     if detector != HAAR and "face" in setup.modalities:
         detector = sha256(Path(detector).read_bytes())
     parts = [mercli.__version__, bundle.digest, setup.modalities, detector, setup.all_faces, setup.timeline]
+    parts += [setup.profile, setup.frame_rate_hz]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

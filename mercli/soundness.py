@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from mercli.bundle import Bundle
 from mercli.errors import BundleError
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
 from mercli.fusion import JOINT
 from mercli.inference import Classifier, messages, parse
 from mercli.judge import Judge, layout_of
-from mercli.observer import Evidence
 from mercli.voice.sets import feature_set
 
 _ROUNDING = 0.01  # of a sum that has to be 1: networks may count with 16 bits

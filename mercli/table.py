@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.classifiers import Rows
+from mercli.evidence import Evidence
 from mercli.face.pooling import pool
 from mercli.face.spec import FaceSpec
-from mercli.observer import Evidence
 
 
 @dataclass(frozen=True, slots=True)

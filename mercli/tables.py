@@ -11,9 +11,10 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli import profile
 from mercli.errors import UsageError
 from mercli.files import replaced_file
-from mercli.judge import PROBABILITY_DIGITS, Result, Timeline, likeliest
+from mercli.result import PROBABILITY_DIGITS, Result, Timeline, likeliest
 from mercli.spreadsheet import is_formula
 
 Value = str | int | float | None
@@ -26,13 +27,15 @@ _SECONDS_DIGITS = 3
 _LONGEST_LINE = 1 << 20  # bytes of a first line that are looked at
 
 
-def columns(classes: Sequence[str]) -> dict[str, type]:
+def columns(classes: Sequence[str], *, with_profile: bool = False) -> dict[str, type]:
     """Name the columns, in order, with the type of their values.
 
     Parameters
     ----------
     classes : sequence of str
         The bundle's classes.
+    with_profile : bool
+        Whether a row says what each stage took.
 
     Returns
     -------
@@ -57,6 +60,7 @@ def columns(classes: Sequence[str]) -> dict[str, type]:
         "face_coverage": float,
         "error": str,
         "bundle": str,
+        **(profile.columns() if with_profile else {}),
     }
 
 
@@ -66,9 +70,14 @@ def timeline_columns(classes: Sequence[str]) -> dict[str, type]:
     return {"file": str, "start_s": float, "end_s": float, **dict.fromkeys(probabilities, float)}
 
 
-def rows(name: str, result: Result, classes: Sequence[str], bundle: str) -> list[Row]:
+def rows(
+    name: str, result: Result, classes: Sequence[str], bundle: str, *, with_profile: bool = False
+) -> list[Row]:
     """Lay out one result as the rows of its file: the first is of the main face, the others are of one each."""
-    return [row(name, said, classes, bundle) for said in (result, *result.others)]
+    return [
+        {**row(name, said, classes, bundle), **(profile.cells(said.spent) if with_profile else {})}
+        for said in (result, *result.others)
+    ]
 
 
 def seconds(timeline: Timeline | None) -> list[list[Value]]:

@@ -4,7 +4,6 @@ import math
 from typing import Literal
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
@@ -120,6 +119,8 @@ def read_picture(frame: VideoFrame, video: VideoStream | None) -> Picture:
         grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
     aspect = video.sample_aspect_ratio if video is not None else None
     if aspect and aspect != 1 and 0.25 < aspect < 4:
+        import cv2  # which a run without pictures never needs
+
         width = max(1, round(grey.shape[1] * float(aspect)))
         grey = cv2.resize(np.ascontiguousarray(grey), (width, grey.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     turns = round(frame.rotation / 90) % 4

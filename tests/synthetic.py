@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from mercli import training
 from mercli.bundle import Bundle, FacePart, Model, VoicePart
 from mercli.emotions import FER2013
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import vector_names
 from mercli.face.spec import FaceSpec
-from mercli.observer import Evidence
 from mercli.table import Table
 from mercli.voice.sets import feature_set
 from mercli.voice.spec import VoiceSpec

@@ -28,10 +28,10 @@ from mercli import bundle as bundles
 from mercli.bundle import CARD, MANIFEST, Bundle, FusionPart, Model, VoicePart
 from mercli.emotions import ALL, FER2013
 from mercli.errors import BundleError, UsageError
+from mercli.evidence import Evidence
 from mercli.files import sha256
 from mercli.inference import Network
 from mercli.judge import Judge
-from mercli.observer import Evidence
 from mercli.soundness import check_sound
 from mercli.voice.sets import feature_set
 from mercli.voice.spec import VoiceSpec

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mercli.cli import app
 from mercli.features import set_names
-from mercli.pipeline import open_bundle
+from mercli.setup import open_bundle
 from mercli.tables import columns
 from mercli_kernels.described import PATTERNS
 

@@ -26,8 +26,8 @@ from mercli.errors import BundleError, UsageError
 from mercli.evaluation import score
 from mercli.files import sha256
 from mercli.limits import Limits
-from mercli.pipeline import Setup, open_bundle
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
+from mercli.setup import Setup, open_bundle
 from mercli.voice.encoder import Encoder, _moments
 from mercli.voice.encoder_spec import LARGEST_BYTES, EncoderSpec
 from mercli.voice.sets import feature_set

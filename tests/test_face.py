@@ -17,7 +17,8 @@ from synthetic import FACE_PX, front_end
 
 from mercli.errors import BundleError, UsageError
 from mercli.face.box import Box, crop
-from mercli.face.detect import HAAR, Haar, open_detector
+from mercli.face.choice import HAAR
+from mercli.face.detect import Haar, open_detector
 from mercli.face.spec import FaceSpec
 from mercli.face.track import FaceNetwork
 from mercli.picture import Picture

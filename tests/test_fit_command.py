@@ -22,9 +22,9 @@ from mercli import cli, corpora, fitting, training
 from mercli.corpora import Corpus, Example
 from mercli.emotions import ALL
 from mercli.errors import CorpusError, UsageError
-from mercli.observer import Evidence
-from mercli.pipeline import Setup
+from mercli.evidence import Evidence
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
+from mercli.setup import Setup
 from mercli.training import Recipe
 from mercli.voice.spec import MERCLI_1, VoiceSpec
 

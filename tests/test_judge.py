@@ -13,14 +13,15 @@ from synthetic import N_VOICE, THREE, classifier, clouds, frames_of, front_end, 
 from mercli.bundle import Bundle, FacePart, FusionPart, VoicePart
 from mercli.emotions import ALL, FER2013
 from mercli.errors import BundleError
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS, pool
 from mercli.face.spec import RECURRENT, FaceSpec
 from mercli.fusion import JOINT, fuse, fusion_vector, joint_vectors
 from mercli.inference import Classifier, to_posteriors
-from mercli.judge import Judge, Result, layout_of, likeliest
+from mercli.judge import Judge, layout_of
 from mercli.moments import Moment
-from mercli.observer import Evidence
+from mercli.result import Result, likeliest
 from mercli.voice.spec import VoiceSpec
 
 EVIDENCE = clouds().evidence[0]

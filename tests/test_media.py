@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mercli.errors import MediaError
-from mercli.media import SUFFIXES, Clip, Frame, Sound, _Container
+from mercli.formats import SUFFIXES
+from mercli.media import Clip, Frame, Sound, _Container
 from mercli.sample import draw_face, draw_portrait, write_audio, write_video
 
 Samples = NDArray[np.float32]

@@ -17,8 +17,8 @@ from mercli.errors import MediaError
 from mercli.face.detect import Haar
 from mercli.media import Clip, Frame, Sound
 from mercli.observer import Observer
-from mercli.pipeline import open_bundle
 from mercli.sample import write_audio, write_video
+from mercli.setup import open_bundle
 
 Picture = NDArray[np.uint8]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from mercli.errors import MediaError
 from mercli.face.detect import Haar
 from mercli.observer import Observer
-from mercli.pipeline import open_bundle
+from mercli.setup import open_bundle
 
 def held_kib(which):
     return int(Path("/proc/self/status").read_text().split(which + ":")[1].split()[0])

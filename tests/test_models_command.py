@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from mercli import registry
 from mercli.cli import app
 from mercli.errors import MercliError, UsageError
-from mercli.face.detect import locate, open_detector
+from mercli.face.choice import locate
+from mercli.face.detect import open_detector
 from mercli.files import sha256
-from mercli.pipeline import make_setup, open_bundle
+from mercli.setup import make_setup, open_bundle
 
 CONTENT = bytes(range(256)) * 700
 NETWORK = replace(
@@ -228,7 +229,7 @@ def test_a_detector_that_was_not_pulled_says_how_to_get_it():
 def test_the_detector_yunet_is_the_file_that_was_pulled(server, cache, monkeypatch):
     registry.pull("yunet", server.serve(CONTENT))
     opened: list[str] = []
-    monkeypatch.setattr("mercli.pipeline.open_detector", opened.append)
+    monkeypatch.setattr("mercli.face.detect.open_detector", opened.append)
     setup = make_setup(*open_bundle(), ["face"], "yunet")
     assert setup.detector == str(cache / "tiny.onnx")
     with pytest.raises(UsageError, match=r"tiny.onnx is not a YuNet"):

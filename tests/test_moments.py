@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from synthetic import frames_of
 
 from mercli.errors import MissingModality
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.moments import CONTEXT_S, LONGEST_S, moments
-from mercli.observer import Evidence
 from mercli.voice.sets import default_spec, feature_set
 from mercli.voice.spec import MERCLI_1
 from mercli.voice.spool import Spool

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from mercli.bundle import Bundle
 from mercli.errors import MediaError
+from mercli.evidence import Evidence
 from mercli.face.detect import Haar
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS
 from mercli.fusion import JOINT
-from mercli.observer import Evidence, Observer
-from mercli.pipeline import open_bundle
+from mercli.observer import Observer
 from mercli.sample import draw_portrait, write_audio, write_video
+from mercli.setup import open_bundle
 from mercli.voice.sets import default_spec, feature_set
 from mercli.voice.spec import VoiceSpec
 

@@ -19,8 +19,8 @@ import pytest
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.errors import UsageError
-from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_video
+from mercli.setup import open_bundle
 from mercli.tables import columns, timeline_columns
 
 SCHEMA, SECONDS = columns(FER2013), timeline_columns(FER2013)
@@ -692,7 +692,7 @@ def test_the_first_files_without_an_answer_are_named(predict: Predict, tmp_path:
 
 def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:
     # Where ONNX Runtime is left to itself, it keeps what it will report to its makers in the user's cache folder.
-    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "MERCLI_CACHE": str(tmp_path / "cache")}
     (tmp_path / "home").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | home
     subprocess.run([*ALONE, str(talking_video), "-q"], env=environment, check=True, capture_output=True)

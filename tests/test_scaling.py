@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mercli import batch, inputs, prediction, tables
+from mercli.evidence import Evidence
 from mercli.fingerprint import fingerprint
 from mercli.journal import Journal, Origin
-from mercli.judge import Result
-from mercli.observer import Evidence
-from mercli.pipeline import Setup, make_setup, open_bundle
+from mercli.result import Result
 from mercli.sample import write_audio
 from mercli.schedule import long_first
+from mercli.setup import Setup, make_setup, open_bundle
 from mercli.worker import Lost
 
 # The order in which files are given out.
@@ -155,7 +155,7 @@ def be_ready(setup: Setup, first: bool) -> None:
 
 def test_the_parent_holds_some_hundred_bytes_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction, "_predict_one", look_only)
-    monkeypatch.setattr(prediction, "start_worker", be_ready)
+    monkeypatch.setattr(prediction, "_start", be_ready)
     place, bundle = open_bundle()
     setup = make_setup(place, bundle, ["voice"])
     schema = tables.columns(bundle.classes)

@@ -14,8 +14,8 @@ from mercli.card import MEANING
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.judge import Judge
-from mercli.pipeline import open_bundle
 from mercli.sample import synthesise_voice
+from mercli.setup import open_bundle
 
 MEGABYTE = 10**6
 

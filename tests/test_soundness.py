@@ -15,7 +15,7 @@ from mercli.errors import BundleError
 from mercli.face.track import FaceNetwork
 from mercli.fusion import JOINT
 from mercli.judge import layout_of
-from mercli.pipeline import open_bundle
+from mercli.setup import open_bundle
 from mercli.soundness import check_sound
 from mercli.training import Recipe
 from mercli.voice.spec import VoiceSpec

@@ -12,9 +12,9 @@ import pytest
 
 from mercli.emotions import ALL, FER2013
 from mercli.errors import UsageError
+from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
-from mercli.judge import Result, Timeline
-from mercli.observer import Evidence
+from mercli.result import Result, Timeline
 from mercli.tables import Row, columns, is_table, row, seconds, timeline_columns, write, write_csv, writer_for
 from mercli.tables import rows as rows_of
 

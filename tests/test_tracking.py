@@ -20,8 +20,8 @@ from mercli.face.track import FaceTrack
 from mercli.face.tracker import DETECTION_PX, MOST, SEARCH, STRIDE, Sight, Tracker
 from mercli.observer import Observer
 from mercli.picture import Picture
-from mercli.pipeline import open_bundle
 from mercli.sample import draw_portrait, write_video
+from mercli.setup import open_bundle
 
 Luma = NDArray[np.uint8]
 

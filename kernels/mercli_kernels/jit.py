@@ -1,9 +1,14 @@
 """The one way kernels are compiled, and what compiling them has cost this process."""
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
+
+FOLDER = "MERCLI_KERNELS_CACHE"
+"""The environment variable that names the folder for machine code, where NUMBA_CACHE_DIR does not."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,13 +31,25 @@ def kernel(function: F) -> F:
     """
     # numpy's error model: division is not checked for zero, which would keep loops from being vectorised.
     try:
-        dispatcher = njit(function, cache=True, nogil=True, error_model="numpy")
+        with _kept_in_folder():
+            dispatcher = njit(function, cache=True, nogil=True, error_model="numpy")
     except RuntimeError:
         # numba found no folder that it may write its cache to: compile in every process.
         dispatcher = njit(function, nogil=True, error_model="numpy")
     if hasattr(dispatcher, "stats"):  # NUMBA_DISABLE_JIT hands back the bare function
         _dispatchers.append(dispatcher)
     return cast(F, dispatcher)
+
+
+@contextlib.contextmanager
+def _kept_in_folder() -> Iterator[None]:
+    """Have numba choose `FOLDER` for what is declared here, and for nothing else in this process."""
+    given = getattr(config, "CACHE_DIR", "")
+    setattr(config, "CACHE_DIR", given or os.environ.get(FOLDER, ""))  # noqa: B010 - numba makes its names as it runs
+    try:
+        yield
+    finally:
+        setattr(config, "CACHE_DIR", given)  # noqa: B010
 
 
 def compiled_kernels() -> tuple[KernelUse, ...]:

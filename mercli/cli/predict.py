@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli import streams
+from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import (
@@ -28,6 +29,8 @@ from mercli.cli.options import (
     split_commas,
 )
 from mercli.cli.places import find_inputs, refuse_output
+from mercli.cli.profile import show_profile
+from mercli.formats import FRAME_RATE_HZ
 
 if TYPE_CHECKING:
     from mercli.journal import Journal
@@ -82,6 +85,15 @@ def predict(
             show_default="no timeline",
         ),
     ] = None,
+    fps: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=1000, metavar="RATE", help="Look at about so many frames a second; 1000 for every one."
+        ),
+    ] = FRAME_RATE_HZ,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time goes: a table, and columns of seconds.")
+    ] = False,
     timeout: Timeout = 3600.0,
     max_memory: MaxMemory = None,
     max_duration: MaxDuration = 0.0,
@@ -99,8 +111,9 @@ def predict(
     """
     from mercli import batch, journal, prediction, tables
     from mercli.cli.progress import Display
-    from mercli.errors import MercliError, UsageError
-    from mercli.pipeline import make_setup, open_bundle
+    from mercli.errors import UsageError
+    from mercli.profile import Profile
+    from mercli.setup import make_setup, open_bundle
 
     if faces not in ("main", "all"):
         raise UsageError(f"no --faces {faces}; there are main and all")
@@ -123,9 +136,13 @@ def predict(
         encoder=voice_encoder,
         all_faces=faces == "all",
         timeline=timeline is not None,
+        profile=profile,
+        frame_rate_hz=fps,
     )
+    spent = Profile() if profile else None
     names = [item.name for item in inputs]
-    schema, seconds = tables.columns(opened.classes), tables.timeline_columns(opened.classes)
+    schema = tables.columns(opened.classes, with_profile=profile)
+    seconds = tables.timeline_columns(opened.classes)
     with (
         journal.Journal(kept, schema, seconds, overwrite=overwrite) as rows,
         saying_how_to_continue(len(names), rows),
@@ -133,6 +150,8 @@ def predict(
         plan = prediction.plan(inputs, opened, setup, rows)
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
+            if plan.todo and "voice" in setup.modalities:
+                say_what_is_compiled()
         with Display("predict", len(inputs), done=plan.done, quiet=quiet or not plan.todo) as display:
             prediction.predict(
                 plan.todo,
@@ -143,16 +162,12 @@ def predict(
                 on_result=lambda result: display.advance(
                     result.evidence.duration_s, failed=result.status in _NO_ANSWER
                 ),
+                profile=spent,
             )
-        try:  # the timeline first: who reads the table from stdout may leave early
-            if timeline is not None:
-                tables.write(timeline, rows.timeline(names), seconds, "--timeline")
-            if output is not None:
-                tables.write(output, rows.rows(names), schema)
-        except UsageError as error:  # the places were good when the run began
-            raise MercliError(str(error)) from error
-        if output is None:
-            _print_csv(rows.rows(names), schema)
+        complete = spent.complete if spent else iter
+        if timeline is not None:  # first: who reads the table from stdout may leave early
+            _write(timeline, rows.timeline(names), seconds, "--timeline")
+        _write(output, complete(rows.rows(names)), schema, "-o")
         counts = Counter(map(rows.status, names))
         losses = [name for name in names if rows.status(name) in _NO_ANSWER]
         if not quiet:
@@ -162,8 +177,23 @@ def predict(
         written = " and ".join(str(path) for path in (output, timeline) if path)
         where = f"; wrote {written}" if written else ""
         typer.echo(f"{count(len(names), 'file')}: {said}{where}", err=True)
+    if spent is not None:
+        show_profile(spent)
     if losses:
         raise typer.Exit(FAILED)
+
+
+def _write(output: Path | None, rows: "Iterable[Row]", schema: Mapping[str, type], option: str) -> None:
+    from mercli import tables
+    from mercli.errors import MercliError, UsageError
+
+    if output is None:
+        _print_csv(rows, schema)
+        return
+    try:
+        tables.write(output, rows, schema, option)
+    except UsageError as error:  # the place was good when the run began
+        raise MercliError(str(error)) from error
 
 
 def _name_some(losses: Sequence[str], rows: "Journal") -> None:

@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli import registry
 from mercli.errors import UsageError
 from mercli.face.box import Box, crop, part_about
+from mercli.face.choice import HAAR, YUNET, locate
 from mercli.picture import Picture
 
-HAAR, YUNET = "haar", "yunet"
 _HAAR_FILE = "haarcascade_frontalface_default.xml"
 _HAAR_PX = 24  # the side of the smallest face that it finds
 _YUNET_SCORE = 0.7
@@ -238,11 +237,6 @@ def _read_row(x: float, y: float, width: float, height: float, *more: float) -> 
     return Detection(Box(x, y, width, height), more[-1], ((right_x, right_y), (left_x, left_y)))
 
 
-def kind_of(name: str) -> str:
-    """Give the kind of detector that `open_detector` makes of a name: ``"haar"`` or ``"yunet"``."""
-    return HAAR if name == HAAR else YUNET
-
-
 def open_detector(name: str) -> Detector:
     """Make a detector from what the user typed.
 
@@ -263,19 +257,6 @@ def open_detector(name: str) -> Detector:
     """
     path = locate(name)
     return YuNet(path) if path else Haar()
-
-
-def locate(name: str) -> Path | None:
-    """Give the file of the detector that the user typed: the one that was pulled for ``"yunet"``, None for Haar.
-
-    Raises
-    ------
-    UsageError
-        If ``"yunet"`` was not pulled, or what was pulled has changed.
-    """
-    if name == HAAR:
-        return None
-    return registry.pulled(YUNET) if name == YUNET else Path(name)
 
 
 def _read_yunet(path: Path) -> bytes:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import BundleError
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice.encoder_spec import EncoderSpec
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.speech_network import SpeechNetwork

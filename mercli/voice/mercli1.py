@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice import alter
 from mercli.voice.spans import mid_term_frames
 from mercli.voice.spec import MERCLI_1, VoiceSpec

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice.spans import mid_term_frames
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import Spool

@@ -1,16 +1,15 @@
 """The feature sets of a voice: what each has to give, and which there are."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.voice.encoder import Encoder
-from mercli.voice.mercli1 import Mercli1
-from mercli.voice.original import Original34
 from mercli.voice.spec import MERCLI_1, VoiceSpec
-from mercli.voice.spool import Spool
+
+if TYPE_CHECKING:
+    from mercli.voice.spool import Spool
 
 
 class FeatureSet(Protocol):
@@ -42,7 +41,7 @@ class FeatureSet(Protocol):
         """Name the columns of `views`."""
         ...
 
-    def short_term(self, sound: Spool) -> Iterator[NDArray[np.float64]]:
+    def short_term(self, sound: "Spool") -> Iterator[NDArray[np.float64]]:
         """Measure the short-term windows of a sound.
 
         Parameters
@@ -57,7 +56,7 @@ class FeatureSet(Protocol):
         """
         ...
 
-    def mid_term(self, sound: Spool) -> Iterator[NDArray[np.float64]]:
+    def mid_term(self, sound: "Spool") -> Iterator[NDArray[np.float64]]:
         """Measure the mid-term windows of a sound.
 
         Parameters
@@ -72,7 +71,7 @@ class FeatureSet(Protocol):
         """
         ...
 
-    def views(self, sound: Spool) -> NDArray[np.float32]:
+    def views(self, sound: "Spool") -> NDArray[np.float32]:
         """Describe a sound as a whole: what a classifier is asked about a clip.
 
         Parameters
@@ -88,7 +87,7 @@ class FeatureSet(Protocol):
         """
         ...
 
-    def altered(self, sound: Spool) -> NDArray[np.float32]:
+    def altered(self, sound: "Spool") -> NDArray[np.float32]:
         """Describe altered copies of a sound, to train on beside its views.
 
         Parameters
@@ -105,10 +104,29 @@ class FeatureSet(Protocol):
         ...
 
 
+# Whoever only asks for a name, as the parent of all workers does, waits for no kernels to be imported.
+def _original_34(spec: VoiceSpec) -> FeatureSet:
+    from mercli.voice.original import Original34
+
+    return Original34(spec)
+
+
+def _mercli_1(spec: VoiceSpec) -> FeatureSet:
+    from mercli.voice.mercli1 import Mercli1
+
+    return Mercli1(spec)
+
+
+def _encoder(spec: VoiceSpec) -> FeatureSet:
+    from mercli.voice.encoder import Encoder
+
+    return Encoder(spec)
+
+
 _SETS: dict[str, Callable[[VoiceSpec], FeatureSet]] = {
-    "original-34": Original34,
-    "mercli-1": Mercli1,
-    "encoder": Encoder,
+    "original-34": _original_34,
+    "mercli-1": _mercli_1,
+    "encoder": _encoder,
 }
 _SPECS = {"original-34": VoiceSpec(), "mercli-1": MERCLI_1}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice.spec import VoiceSpec
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice.encoder_spec import EncoderSpec
 
 _SHORTEST_WINDOW = 20  # samples: mercli_kernels has features of no shorter one

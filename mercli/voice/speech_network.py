@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import BundleError
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.inference import Network
-from mercli.media import SAMPLE_RATE_HZ
 from mercli.voice.encoder_spec import WIDEST
 
 _SHORTEST_HOP = 20  # samples: as in VoiceSpec

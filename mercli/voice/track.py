@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import MissingModality
-from mercli.media import SAMPLE_RATE_HZ
+from mercli.formats import SAMPLE_RATE_HZ
 from mercli.voice.sets import FeatureSet, feature_set
 from mercli.voice.spec import VoiceSpec
 from mercli.voice.spool import BLOCK_SAMPLES, SPOOL_BYTES, Spool

@@ -23,9 +23,9 @@ from mercli.bundle import Bundle, FacePart
 from mercli.card import score_table, write_card
 from mercli.corpora import Corpus, Example
 from mercli.evaluation import Scores
-from mercli.face.detect import HAAR
+from mercli.face.choice import HAAR
 from mercli.face.spec import FaceSpec
-from mercli.pipeline import Setup
+from mercli.setup import Setup
 from mercli.table import Posteriors, Table
 
 SEED = 0

@@ -20,7 +20,7 @@ from mercli.bundle import Bundle
 from mercli.card import score_table
 from mercli.corpora import Corpus
 from mercli.evaluation import Scores
-from mercli.pipeline import make_setup, open_bundle
+from mercli.setup import make_setup, open_bundle
 from mercli.training import Table, VoiceRecipe
 from mercli.voice.sets import DEFAULT, default_spec
 

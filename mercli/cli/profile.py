@@ -1,0 +1,28 @@
+"""Where the time went, as a table on stderr."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mercli.profile import Profile
+
+
+def show_profile(profile: "Profile") -> None:
+    """Print the seconds of each stage, over all files of the run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mercli.clock import Spent
+
+    total = Spent()
+    for spent in profile.totals.values():
+        total.add(spent)
+    n = max(1, profile.n_files)
+    table = Table("stage", box=None)
+    for name in ("seconds", "of the processor", "ms a file", "share"):
+        table.add_column(name, justify="right")
+    for stage, spent in (*profile.totals.items(), ("all", total)):
+        share = spent.wall_s / total.wall_s if total.wall_s else 0.0
+        table.add_row(
+            stage, f"{spent.wall_s:.3f}", f"{spent.cpu_s:.3f}", f"{1e3 * spent.wall_s / n:.1f}", f"{share:.1%}"
+        )
+    Console(stderr=True).print(table)
