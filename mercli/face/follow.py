@@ -18,6 +18,8 @@ _REACH = 0.35  # how far a face may move between two frames, in box sides
 _SAME = 0.3  # intersection over union from which a detection is the face being followed
 _NEAR = 1.0  # box sides within which a detection is taken for a face whose look was lost
 _ALIKE = 1.6  # how many times as large it may be
+_PLAY = 0.15  # box sides by which two detections of one face may lie apart
+_SCALES = (0.9, 1.0, 1.12)  # and how much their sizes may differ
 _INSIDE = 0.5  # share of a box in another from which both are of one face
 
 
@@ -79,11 +81,18 @@ class FollowedFace:
         """Tell whether a face found where this one was lost looks like it."""
         if self._look is None or not is_of_one_face(self.box, box):
             return False
-        there, _, _ = part_about(small.halved(self._halvings).plane, box.scaled(0.5**self._halvings), 0.0)
+        there, _, _ = part_about(small.halved(self._halvings).plane, box.scaled(0.5**self._halvings), _PLAY)
         if not there.size:
             return False
-        look = cv2.resize(np.ascontiguousarray(there), self._look.shape[::-1], interpolation=cv2.INTER_AREA)
-        return bool(cv2.matchTemplate(look, self._look, cv2.TM_CCOEFF_NORMED)[0, 0] >= _MATCH)
+        return any(self._is_in(there, scale) for scale in _SCALES)
+
+    def _is_in(self, there: NDArray[np.uint8], scale: float) -> bool:
+        """Tell whether the look is somewhere in the surroundings of a box, which is so many times its size."""
+        assert self._look is not None
+        height, width = self._look.shape
+        size = (round(scale * (1 + 2 * _PLAY) * width), round(scale * (1 + 2 * _PLAY) * height))
+        area = cv2.resize(np.ascontiguousarray(there), size, interpolation=cv2.INTER_AREA)
+        return bool(cv2.matchTemplate(area, self._look, cv2.TM_CCOEFF_NORMED).max() >= _MATCH)
 
     def _match(self, small: Picture) -> Box | None:
         """Find the look of the face near where it was, by normalised correlation."""

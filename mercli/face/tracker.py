@@ -1,5 +1,6 @@
 """Follow the faces of a clip: each by its look, put right by a detection every few frames."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mercli.clock import DETECT, FOLLOW, Clock
@@ -116,11 +117,10 @@ class Tracker:
         self.detections += 1
         self._since_detection = 0
         confirmed = [self._detector.confirm(small, face.box) for face in self._faces if face.seen]
-        found = [detection for detection in confirmed if detection]
+        found = _apart([detection for detection in confirmed if detection])
         is_search_due = self._all_faces or self._since_search >= SEARCH
         if is_search_due or not found or len(found) < len(self._faces):
-            found += self._search(small)
-        found = _apart(found)
+            found = self._search(small, found)
         left = self._correct(small, found)
         new: list[FollowedFace] = []
         for detection in left:
@@ -135,20 +135,22 @@ class Tracker:
         largest = sorted((*certain, *missed), key=lambda face: (-face.box.area, face.track))[:MOST]
         self._faces = sorted(largest, key=lambda face: face.track)
 
-    def _search(self, small: Picture) -> list[Detection]:
-        """Look at the whole picture, but no longer than something might be found that would be the main face."""
+    def _search(self, small: Picture, known: list[Detection]) -> list[Detection]:
+        """Add what the whole picture has, but look no longer than the main face might yet be found."""
         self.searches += 1
         self._since_search = 0
+        found = known
         *quick, last = self._detector.passes(small)
-        for least_px in () if self._all_faces else quick:
-            found = self._detector.detect(small, least_px)
+        for least_px in quick:
+            found = _apart(self._detector.detect(small, least_px), found)
             most = max((prominence(detection.box, small.shape) for detection in found), default=0.0)
-            if most * min(small.shape) >= least_px:  # a smaller face counts for less wherever it is
+            # A smaller face counts for less wherever it is.
+            if most * min(small.shape) >= least_px and not self._all_faces:
                 return found
-        if quick and not self._faces and self._since_small_search < SMALL_SEARCH:
-            return []
+        if quick and not (found or self._faces) and self._since_small_search < SMALL_SEARCH:
+            return found
         self._since_small_search = 0
-        return self._detector.detect(small, last)
+        return _apart(self._detector.detect(small, last), found)
 
     def _number(self, small: Picture, box: Box) -> int:
         """Give a new face the number of one that was lost where it is and looked like it, else the next."""
@@ -176,11 +178,11 @@ class Tracker:
         return left
 
 
-def _apart(found: list[Detection]) -> list[Detection]:
-    """Give one detection for each face, the largest."""
-    apart: list[Detection] = []
+def _apart(found: Sequence[Detection], known: Sequence[Detection] = ()) -> list[Detection]:
+    """Give one detection for each face: that which is known, else the largest."""
+    apart = list(known)
     # By place where they are of one size, so that a detector's order does not number the faces.
     for detection in sorted(found, key=lambda d: (-d.box.area, d.box.x, d.box.y)):
-        if not any(is_of_one_face(detection.box, larger.box) for larger in apart):
+        if not any(is_of_one_face(detection.box, other.box) for other in apart):
             apart.append(detection)
     return apart
