@@ -9,7 +9,7 @@ every actor the pooling and the fusion that did best among the others.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,7 +41,14 @@ class Answers:
         self.said.setdefault(name, np.full((n, len(CLASSES)), np.nan))[rows] = posteriors
 
 
-def judge_each_actor(table: Table, front: Bundle, *, seed: int, say: Callable[[str], None] = print) -> Answers:
+def judge_each_actor(
+    table: Table,
+    front: Bundle,
+    *,
+    seed: int,
+    say: Callable[[str], None] = print,
+    poolings: Sequence[str] = POOLINGS,
+) -> Answers:
     """Judge the Javanese clips actor by actor, by every pooling and every fusion.
 
     Parameters
@@ -54,6 +61,8 @@ def judge_each_actor(table: Table, front: Bundle, *, seed: int, say: Callable[[s
         Of folds, forests and networks.
     say : callable
         Told how far it is.
+    poolings : sequence of str
+        Those to try; the joint network is tried beside the first of all.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def judge_each_actor(table: Table, front: Bundle, *, seed: int, say: Callable[[s
         of_actor = np.array([who == actor for who in table.speakers])
         seen = np.array([clip.face is not None for clip in table.evidence])
         rest, tested = table.take(np.flatnonzero(~of_actor)), np.flatnonzero(of_actor & seen)
-        for name, posteriors, inside in _answers(rest, table.take(tested), front, seed):
+        for name, posteriors, inside in _answers(rest, table.take(tested), front, seed, poolings):
             answers.put(name, tested, posteriors, n)
             if inside is not None:
                 answers.inside.setdefault(name, []).append(inside)
@@ -76,14 +85,14 @@ def judge_each_actor(table: Table, front: Bundle, *, seed: int, say: Callable[[s
 
 
 def _answers(
-    rest: Table, tested: Table, front: Bundle, seed: int
+    rest: Table, tested: Table, front: Bundle, seed: int, poolings: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.float64], float | None]]:
     """Give what each way says of the clips tested, and its UAR inside the training."""
     recipe = training.Recipe(front.voice_spec)
     heard = training.learn_voice(rest, recipe, seed=seed)
     assert heard is not None
     assert front.face is not None
-    for pooling in POOLINGS:
+    for pooling in poolings:
         pooled = replace(front, face=replace(front.face, spec=replace(front.face.spec, pooling=pooling)))
         assert pooled.face is not None
         seen = training.learn_face(rest, pooled.face.spec, seed=seed)
@@ -91,12 +100,12 @@ def _answers(
         classes = emotions.ordered(rest.labels)
         made = training.assemble(pooled, recipe, heard, seen, classes)
         alone = training.judge_all(made, tested, CLASSES)
-        if pooling == POOLINGS[0]:
+        if pooling == poolings[0]:
             yield "voice", alone.voice, None
         yield f"face, {pooling}", alone.face, _uar(seen, rest)
         said = training.held_out(heard, seen, classes)
         for kind in FUSIONS:
-            if kind == JOINT and pooling != POOLINGS[0]:
+            if kind == JOINT and (pooling != POOLINGS[0] or len(poolings) == 1):
                 continue  # it takes no posteriors
             fused = fit_fusion(kind, rest, said, made, classes, seed=seed)
             assert fused is not None
@@ -149,8 +158,11 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_options(parser)
-    measured, front = measure(parser.parse_args())
-    answers = judge_each_actor(measured.table, front, seed=SEED)
+    parser.add_argument("--pooling", choices=POOLINGS, help="try only this one, and no joint network")
+    options = parser.parse_args()
+    measured, front = measure(options)
+    poolings = (options.pooling,) if options.pooling else POOLINGS
+    answers = judge_each_actor(measured.table, front, seed=SEED, poolings=poolings)
     scores = score_each(answers, measured.table)
     print(score_table(scores))
     for name, uars in answers.inside.items():

@@ -25,6 +25,7 @@ from mercli.corpora import Corpus, Example
 from mercli.evaluation import Scores
 from mercli.face.choice import HAAR
 from mercli.face.spec import FaceSpec
+from mercli.formats import FRAME_RATE_HZ
 from mercli.setup import Setup
 from mercli.table import Posteriors, Table
 
@@ -72,7 +73,9 @@ COMMAND = """\
 python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/first
 python models/training/train_face_network.py --faces fer2013.npz --out models/training/runs/face --epochs 70 \\
     --start models/training/runs/first/best.pt
-python models/training/make_bundle.py --network models/training/runs/face/network.onnx \\
+python models/training/quantise_network.py --network models/training/runs/face/network.onnx \\
+    --faces fer2013.npz --out models/training/runs/int8
+python models/training/make_bundle.py --network models/training/runs/int8/network.onnx \\
     --ravdess-speech ravdess-speech --ravdess-faces ravdess-crops --javanese javanese-video \\
     --javanese-speech javanese-speech"""
 
@@ -129,6 +132,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ravdess-faces", type=Path, required=True, help="RAVDESS clips with face and sound")
     parser.add_argument("--javanese", type=Path, required=True, help="Javanese clips AA-SS-EE_RR.mp4")
     parser.add_argument("--javanese-speech", type=Path, required=True, help="Javanese speech AA-SS-EE_RR.flac")
+    parser.add_argument("--fps", type=float, default=FRAME_RATE_HZ, help="frames a second to look at")
     parser.add_argument("-j", "--jobs", type=int, default=batch.default_jobs())
 
 
@@ -138,7 +142,7 @@ def measure(options: argparse.Namespace) -> tuple[fitting.Measured, Bundle]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "front-end"
         front = make_front_end(options.network, folder, options.margin)
-        setup = Setup(str(folder), front.digest, ("voice", "face"), sequences=True)
+        setup = Setup(str(folder), front.digest, ("voice", "face"), sequences=True, frame_rate_hz=options.fps)
         measured = fitting.observe(corpus, setup, jobs=options.jobs)
     for path, reason in measured.problems.items():
         print(f"left out: {path}: {reason}")
