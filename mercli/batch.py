@@ -53,6 +53,7 @@ def run(
     jobs: int,
     limits: Limits | None = None,
     prepare: Callable[[bool], object] = bool,
+    first_alone: bool = True,
     debug: bool = False,
 ) -> Generator[tuple[int, T | Lost], None, None]:
     """Do the same work on many files, each in another process than this one.
@@ -72,7 +73,9 @@ def run(
     limits : Limits, optional
         The time and the memory a file may take; without it the default ones.
     prepare : callable
-        Called in each worker before its first file; with True in the very first, before the others start.
+        Called in each worker before its first file; with True in the very first.
+    first_alone : bool
+        Whether the others start when that one is prepared; else all start at once.
     debug : bool
         Whether a dying worker shows where it was.
 
@@ -98,7 +101,7 @@ def run(
     suspects: deque[int] = deque()
     # loky replaces a worker that grew, and says so; nothing is lost by it.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    crew = _Crew(work, paths, prepare, limits or Limits(), debug)
+    crew = _Crew(work, paths, prepare, limits or Limits(), debug, first_alone=first_alone)
     with interrupts.noted() as asked, contextlib.closing(crew):
         for index, result in crew.work_off(waiting, _affordable(min(jobs, len(paths))), asked):
             if isinstance(result, Death):
@@ -120,6 +123,7 @@ def run_with(
     *,
     prepare: Callable[[S, bool], object],
     jobs: int,
+    first_alone: bool = True,
 ) -> Generator[tuple[int, T | Lost], None, None]:
     """Do work on many files that needs to be told more than a path; see `run`.
 
@@ -135,6 +139,8 @@ def run_with(
         As for `run`, with `setup` in front.
     jobs : int
         How many worker processes.
+    first_alone : bool
+        As for `run`.
 
     Returns
     -------
@@ -147,6 +153,7 @@ def run_with(
         jobs=jobs,
         limits=setup.limits,
         prepare=functools.partial(prepare, setup),
+        first_alone=first_alone,
         debug=setup.debug,
     )
 
@@ -181,6 +188,8 @@ class _Crew(Generic[T]):
         prepare: Callable[[bool], object],
         limits: Limits,
         debug: bool,
+        *,
+        first_alone: bool,
     ) -> None:
         self._work = work
         self._paths = paths
@@ -189,6 +198,7 @@ class _Crew(Generic[T]):
         self._debug = debug
         self._workers: list[Worker] = []
         self._is_prepared = False
+        self._may_join = not first_alone
         self._failed_starts = 0
         self._looked_s = time.monotonic()
 
@@ -229,9 +239,10 @@ class _Crew(Generic[T]):
         worker.give(self._work, index, self._paths[index])
 
     def _staff(self, size: int) -> None:
-        """Start workers up to `size`, but the first alone; end idle ones beyond it."""
-        while len(self._workers) < size and (self._is_prepared or not self._workers):
-            self._workers.append(Worker(self._prepare, not self._is_prepared, self._debug))
+        """Start workers up to `size`, the first alone where it has to be; end idle ones beyond it."""
+        while len(self._workers) < size and (self._may_join or not self._workers):
+            is_first = not (self._is_prepared or self._workers)
+            self._workers.append(Worker(self._prepare, is_first, self._debug))
         for worker in self._workers[size:]:
             if worker.is_idle:
                 self._workers.remove(worker)
@@ -239,7 +250,7 @@ class _Crew(Generic[T]):
 
     def _note_start(self, result: object) -> None:
         if not isinstance(result, Death | Lost):
-            self._is_prepared = True
+            self._is_prepared = self._may_join = True
             self._failed_starts = 0
             return
         self._failed_starts += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mercli
-from mercli import batch, kernel_cache, tables
+from mercli import batch, kernel_cache, tables, trust
 from mercli.bundle import Bundle
 from mercli.clock import WRITE, Clock
 from mercli.evidence import Evidence
@@ -112,7 +112,8 @@ def predict(
     label, recipe = _label(bundle, setup), _recipe(bundle, setup)
     paths = [item.path for item in inputs]
     kernel_cache.settle()
-    finished = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs)
+    is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
+    finished = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
     for index, outcome in finished:
         if isinstance(outcome, Lost):
             seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from importlib import metadata
 from pathlib import Path
 
 from mercli import __version__
@@ -23,20 +24,31 @@ def check_once(bundle: Bundle) -> None:
     BundleError
         See `mercli.soundness.check_sound`.
     """
-    mark = _mark(bundle)
-    if os.path.exists(mark):  # noqa: PTH110 - Path.exists may raise
+    if is_known(bundle):
         return
     from mercli.soundness import check_sound
 
     check_sound(bundle)
+    mark = _mark(bundle)
     with contextlib.suppress(OSError):  # then it is tried again the next time
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
 
 
+def is_known(bundle: Bundle) -> bool:
+    """Tell whether a bundle was found sound before."""
+    return os.path.exists(_mark(bundle))  # noqa: PTH110 - Path.exists may raise
+
+
 def _mark(bundle: Bundle) -> Path:
     """Say which file tells that a bundle is sound: its digest covers all its files."""
-    import onnxruntime
-
-    known = f"{bundle.digest} {__version__} {onnxruntime.__version__}"
+    known = f"{bundle.digest} {__version__} {_runtime()}"
     return cache_folder() / "sound" / hashlib.sha256(known.encode()).hexdigest()
+
+
+def _runtime() -> str:
+    """Name the ONNX Runtime that is installed, which takes long to import."""
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return f"{name} {metadata.version(name)}"
+    return "of a kind of its own"

@@ -186,6 +186,14 @@ def test_the_first_worker_is_prepared_before_the_others_start(tmp_path: Path) ->
     assert len({pid for pid, _ in others}) == 2
 
 
+def test_where_nothing_is_to_be_prepared_for_others_all_start_at_once(tmp_path: Path) -> None:
+    ran = batch.run(nap, PATHS, jobs=3, prepare=Prepare(tmp_path), first_alone=False)
+    assert len(list(ran)) == len(PATHS)
+    events = [path.name.split(".")[1:] for path in sorted(tmp_path.iterdir(), key=lambda path: path.name)]
+    assert sorted(told for _, told in events) == ["False", "False", "True", "done", "done", "done"]
+    assert len({pid for pid, _ in events}) == 3
+
+
 def refuse(first: bool) -> None:
     raise MercliError(f"no good ({first})")
 
