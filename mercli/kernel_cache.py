@@ -51,18 +51,30 @@ def warm_up(first: bool) -> None:
         Whether others of the run wait for it: then it compiles what was not, and lets no other run do the same
         meanwhile, since numba's cache has races.
     """
-    # numba would import SciPy, which takes as long as numba itself, to see what it has for products of matrices.
-    sys.modules.setdefault(_BLAS, None)  # type: ignore[arg-type]
-    import mercli_kernels
-
     place = os.environ.get(_VARIABLE)
-    if not first or place is None or Path(place, _DONE).exists():
-        mercli_kernels.warm_up()
-        return
-    with _alone(Path(place, _LOCK)):
-        mercli_kernels.warm_up()
+    with _without_blas():
+        import mercli_kernels
+
+        if not first or place is None or Path(place, _DONE).exists():
+            mercli_kernels.warm_up()
+            return
+        with _alone(Path(place, _LOCK)):
+            mercli_kernels.warm_up()
     with contextlib.suppress(OSError):
         Path(place, _DONE).touch()
+
+
+@contextlib.contextmanager
+def _without_blas() -> Iterator[None]:
+    """Keep numba from importing SciPy, which takes as long as numba itself, to look for BLAS."""
+    if _BLAS in sys.modules:
+        yield
+        return
+    sys.modules[_BLAS] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_BLAS]
 
 
 @contextlib.contextmanager
@@ -88,7 +100,7 @@ def _place() -> Path | None:
     """Give a folder for just these kernels, on this kind of machine; None where it cannot be written."""
     own = os.environ.get("NUMBA_CACHE_DIR")
     place = Path(own).absolute() if own else cache_folder() / "kernels"
-    place /= _key()
+    place /= f"mercli-{_key()}"
     try:
         place.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=place).close()

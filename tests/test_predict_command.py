@@ -692,7 +692,7 @@ def test_the_first_files_without_an_answer_are_named(predict: Predict, tmp_path:
 
 def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:
     # Where ONNX Runtime is left to itself, it keeps what it will report to its makers in the user's cache folder.
-    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "MERCLI_CACHE": str(tmp_path / "cache")}
     (tmp_path / "home").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | home
     subprocess.run([*ALONE, str(talking_video), "-q"], env=environment, check=True, capture_output=True)

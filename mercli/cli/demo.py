@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import Debug
 
@@ -30,7 +31,8 @@ def demo(
 
     typer.echo(f"writing three clips to {folder} …", err=True)
     clips = write_sample_videos(folder)
-    typer.echo("predicting them (the first run compiles the audio kernels, which takes some seconds) …", err=True)
+    typer.echo("predicting them …", err=True)
+    say_what_is_compiled()
     place, bundle = open_bundle()
     setup = make_setup(place, bundle, None, debug=debug)
     schema = tables.columns(bundle.classes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli import streams
+from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import Debug, Jobs, MaxDuration, MaxMemory, Quiet, Timeout, count, read_limits
 from mercli.cli.places import find_inputs, refuse_output
@@ -79,6 +80,8 @@ def features(
     with scratch_folder(output) as folder:
         ending = output.suffix.lower() if output else ".csv"
         setup = extraction.Setup(feature_set, level, ending, str(folder.resolve()), limits, debug)
+        if not quiet:
+            say_what_is_compiled()
         with Display("measure", len(inputs), quiet=quiet) as display:
             table, outcomes = extraction.extract(
                 inputs,

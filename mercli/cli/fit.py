@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.guard import guarded
 from mercli.cli.options import (
     Debug,
@@ -163,6 +164,8 @@ def fit(
         encoder=voice_encoder,
     )
     given = {name: value for name, value in made_by.items() if value is not None}
+    if not quiet and "voice" in setup.modalities:
+        say_what_is_compiled()
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
         fitted = fit_corpus(
             labelled,

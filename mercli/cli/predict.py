@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli import streams
+from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import (
@@ -133,6 +134,8 @@ def predict(
         plan = prediction.plan(inputs, opened, setup, rows)
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
+            if plan.todo and "voice" in setup.modalities:
+                say_what_is_compiled()
         with Display("predict", len(inputs), done=plan.done, quiet=quiet or not plan.todo) as display:
             prediction.predict(
                 plan.todo,
