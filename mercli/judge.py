@@ -56,12 +56,13 @@ class Judge:
         if bundle.voice and "voice" in modalities:
             names = feature_set(bundle.voice.spec).clip_names()
             self._voice = classifier(bundle.voice.model, len(names), "the voice model")
-        if bundle.face and bundle.face.model and "face" in modalities:
-            names = vector_names(bundle.face.spec)
-            self._face_spec = bundle.face.spec
-            self._face = classifier(bundle.face.model, len(names), "the face model")
-        elif bundle.face:
-            self._frame_columns = [bundle.classes.index(name) for name in bundle.face.spec.classes]
+        face = bundle.face if "face" in modalities else None
+        if face and face.model:
+            names = vector_names(face.spec)
+            self._face_spec = face.spec
+            self._face = classifier(face.model, len(names), "the face model")
+        elif face:
+            self._frame_columns = [bundle.classes.index(name) for name in face.spec.classes]
         self._layout = layout_of(bundle) if bundle.fusion and bundle.fusion.kind == JOINT else None
         if bundle.fusion and (self._layout or len(modalities) > 1):
             n_features = self._layout.n_features if self._layout else 2 * n_classes

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from mercli.registry import cache_folder
 
 _VARIABLE = "MERCLI_KERNELS_CACHE"  # where mercli_kernels looks for the folder
 _DONE, _LOCK = "compiled", "lock"
+_NAME, _KEPT = re.compile("mercli-[0-9a-f]{16}"), 3  # folders of earlier versions
 _BLAS = "scipy.linalg.cython_blas"  # no kernel asks numba for it
 _PATIENCE_S = 120.0  # for who compiles already: it takes some 20 s
 
@@ -42,6 +44,11 @@ def can_be_kept() -> bool:
     return _place() is not None
 
 
+def named_by() -> str:
+    """Give the environment variable that says where the kernels are kept."""
+    return "NUMBA_CACHE_DIR" if os.environ.get("NUMBA_CACHE_DIR") else "MERCLI_CACHE"
+
+
 def warm_up(first: bool) -> None:
     """Have the kernels ready in a worker.
 
@@ -62,6 +69,16 @@ def warm_up(first: bool) -> None:
             mercli_kernels.warm_up()
     with contextlib.suppress(OSError):
         Path(place, _DONE).touch()
+        _prune(Path(place))
+
+
+def _prune(place: Path) -> None:
+    """Remove what earlier versions kept, but for the last few, which other installations may use."""
+    alike = (each for each in place.parent.iterdir() if _NAME.fullmatch(each.name))
+    others = [each for each in alike if each != place and (each / _DONE).exists()]
+    by_age = sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)
+    for old in by_age[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -51,4 +51,6 @@ def _runtime() -> str:
     for name in ("onnxruntime", "onnxruntime-gpu"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             return f"{name} {metadata.version(name)}"
-    return "of a kind of its own"
+    import onnxruntime  # of another name, such as that for another processor
+
+    return f"onnxruntime {onnxruntime.__version__}"

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
 from synthetic import N_VOICE, THREE, classifier, clouds, frames_of, front_end, small_bundle
 
-from mercli.bundle import Bundle, FacePart, FusionPart, VoicePart
+from mercli.bundle import Bundle, FacePart, FusionPart, Model, VoicePart
 from mercli.emotions import ALL, FER2013
 from mercli.errors import BundleError
 from mercli.evidence import Evidence
@@ -392,3 +392,12 @@ def test_a_joint_network_hears_no_voice_with_another_face_than_the_main_one(join
     clip = replace(EVIDENCE, voice_sequences=sequences(2, layout_of(joint)), other_faces=faces(1))
     (other,) = Judge(joint).judge(clip).others
     assert np.array_equal(other.fused, Judge(joint).judge(Evidence(face=clip.other_faces[0])).fused)
+
+
+def test_a_classifier_of_what_is_not_looked_at_is_not_opened(bundle):
+    broken = replace(bundle.face, model=Model(b"no model", bundle.classes))
+    assert set(broken.spec.classes) - set(bundle.classes)  # which only a clip model can stand for
+    heard = Judge(replace(bundle, face=broken), ("voice",))
+    assert heard.judge(EVIDENCE).voice is not None
+    with pytest.raises(BundleError, match="the face model"):
+        Judge(replace(bundle, face=broken))

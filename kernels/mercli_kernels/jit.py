@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from numba import config, njit
 
 FOLDER = "MERCLI_KERNELS_CACHE"
-"""The environment variable that names the folder for machine code, where NUMBA_CACHE_DIR does not."""
+"""The environment variable that names the folder for machine code; without it NUMBA_CACHE_DIR does."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ def kernel(function: F) -> F:
 def _kept_in_folder() -> Iterator[None]:
     """Have numba choose `FOLDER` for what is declared here, and for nothing else in this process."""
     given = getattr(config, "CACHE_DIR", "")
-    setattr(config, "CACHE_DIR", given or os.environ.get(FOLDER, ""))  # noqa: B010 - numba makes its names as it runs
+    setattr(config, "CACHE_DIR", os.environ.get(FOLDER) or given)  # noqa: B010 - numba makes its names as it runs
     try:
         yield
     finally:

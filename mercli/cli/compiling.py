@@ -9,8 +9,8 @@ def say_what_is_compiled() -> None:
 
     if not kernel_cache.can_be_kept():
         typer.echo(
-            "compiling the audio kernels in every run: no place keeps them; set MERCLI_CACHE to a folder that can "
-            "be written",
+            "compiling the audio kernels in every run: no place keeps them; set "
+            f"{kernel_cache.named_by()} to a folder that can be written",
             err=True,
         )
     elif not kernel_cache.is_filled():
