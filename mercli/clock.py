@@ -37,7 +37,7 @@ class Clock:
     ...     with clock(DETECT):
     ...         pass
     >>> list(clock.spent), clock.spent[FOLLOW].wall_s > 0
-    (['detect', 'follow'], True)
+    (['follow', 'detect'], True)
     """
 
     def __init__(self) -> None:

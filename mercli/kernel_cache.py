@@ -60,16 +60,35 @@ def warm_up(first: bool) -> None:
     """
     place = os.environ.get(_VARIABLE)
     with _without_blas():
-        import mercli_kernels
-
         if not first or place is None or Path(place, _DONE).exists():
-            mercli_kernels.warm_up()
+            _load_or_compile()
             return
         with _alone(Path(place, _LOCK)):
-            mercli_kernels.warm_up()
+            _load_or_compile()
     with contextlib.suppress(OSError):
         Path(place, _DONE).touch()
         _prune(Path(place))
+
+
+def _load_or_compile() -> None:
+    """Have all kernels ready, whatever became of what was kept, and be there room for it or not."""
+    import mercli_kernels
+
+    for mend in (_forget, mercli_kernels.keep_nothing):
+        try:
+            mercli_kernels.warm_up()
+            return
+        except Exception:  # of numba, pickle, LLVM or the file system: a file is damaged, or the disk is full
+            mend()
+    mercli_kernels.warm_up()
+
+
+def _forget() -> None:
+    """Remove all machine code that was kept."""
+    place = Path(os.environ.get(_VARIABLE) or os.devnull)
+    for kept in (*place.rglob("*.nbi"), *place.rglob("*.nbc")):
+        with contextlib.suppress(OSError):
+            kept.unlink()
 
 
 def _prune(place: Path) -> None:

@@ -33,8 +33,9 @@ class Profile:
 
     def complete(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Put into the rows of this run's files what no row can know of itself: what it took to keep it."""
-        for row in rows:
-            yield {**row, f"{WRITE}_s": self._write_s.get(row["file"])}
+        left = dict(self._write_s)
+        for row in rows:  # of several faces the first has it: they were kept at once
+            yield {**row, f"{WRITE}_s": left.pop(row["file"], None)}
 
 
 def columns() -> dict[str, type]:

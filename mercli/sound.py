@@ -96,7 +96,8 @@ def mixed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _is_mixed_first(frame: av.AudioFrame) -> bool:
     """Tell whether its channels can be mixed as they are: to resample one channel is cheaper."""
-    return frame.format.name == "fltp"
+    # PyAV reads beyond a frame of planes that are 8 or more.
+    return frame.format.name == "fltp" and frame.layout.nb_channels < 8
 
 
 def _one_channel(samples: NDArray[np.float32], rate_hz: int) -> av.AudioFrame:

@@ -312,9 +312,11 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
-        time.sleep(0.5)
+        end_s = time.monotonic() + 60
+        while len(workers_that_noted_themselves(tmp_path)) < 2 and time.monotonic() < end_s:
+            time.sleep(0.05)
+        workers = workers_that_noted_themselves(tmp_path)
         parent.kill()
-    workers = workers_that_noted_themselves(tmp_path)
     assert len(workers) == 2
     assert all_end(workers)
 

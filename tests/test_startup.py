@@ -285,6 +285,45 @@ def test_the_folder_that_the_user_gives_numba_is_respected(tmp_path):
     assert said == ["True", "False True"]
 
 
+READY = """
+import resource, signal, sys
+from mercli import kernel_cache
+from mercli_kernels import compiled_kernels
+kernel_cache.settle()
+if sys.argv[1:]:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+kernel_cache.warm_up(True)
+print(all(use.loaded + use.compiled for use in compiled_kernels()), sum(use.compiled for use in compiled_kernels()))
+"""
+
+
+def ready(cache: Path, *room: str) -> list[str]:
+    """Whether all kernels are ready in a worker, and how many it compiled."""
+    command = [sys.executable, "-c", READY, *room]
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment["MERCLI_CACHE"] = str(cache)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(("ending", "content"), [("nbi", b""), ("nbi", b"junk"), ("nbc", None)])
+def test_what_was_kept_and_is_damaged_is_made_anew(runs, tmp_path, ending, content):
+    cache = tmp_path / "cache"
+    shutil.copytree(runs.cache, cache)
+    files = sorted(cache.rglob(f"*.{ending}"))
+    for file in files[:2]:
+        file.write_bytes(file.read_bytes()[:100] if content is None else content)
+    said, compiled = ready(cache)
+    assert (said, int(compiled) > 0) == ("True", True)
+    assert ready(cache) == ["True", "0"]
+
+
+def test_where_there_is_no_room_to_keep_kernels_they_are_compiled_all_the_same(tmp_path):
+    said, compiled = ready(tmp_path, "20000")
+    assert (said, int(compiled) > 0) == ("True", True)
+
+
 def test_of_what_earlier_versions_kept_the_last_few_stay_and_nothing_else_goes(tmp_path):
     kernels = tmp_path / "mercli" / "kernels"
     names = [f"mercli-{i:016x}" for i in range(5)]
@@ -292,8 +331,8 @@ def test_of_what_earlier_versions_kept_the_last_few_stay_and_nothing_else_goes(t
         (kernels / name).mkdir(parents=True)
         (kernels / name / "compiled").touch()
         os.utime(kernels / name, (i, i))
-    folder, _ = kept_in(MERCLI_CACHE=tmp_path / "mercli")
-    assert {each.name for each in kernels.iterdir()} == {folder.name, *names[2:], "mercli-mine"}
+    kernel_cache._prune(kernels / names[0])
+    assert {each.name for each in kernels.iterdir()} == {names[0], *names[2:], "mercli-mine"}
 
 
 def test_where_nothing_can_be_kept_kernels_last_as_long_as_the_run(tmp_path):

@@ -2,7 +2,7 @@
 
 from mercli_kernels.cycles import CYCLE_NAMES, cycle_measures
 from mercli_kernels.functionals import clip_functionals, clip_functionals_names
-from mercli_kernels.jit import KernelUse, compiled_kernels
+from mercli_kernels.jit import KernelUse, compiled_kernels, keep_nothing
 from mercli_kernels.mel import mel_filter_bank
 from mercli_kernels.mid_term import (
     delta_names,
@@ -32,6 +32,7 @@ __all__ = [
     "delta_names",
     "delta_stream",
     "deltas",
+    "keep_nothing",
     "measure_level",
     "mel_filter_bank",
     "mid_term_statistics",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, cast
 
 from numba import config, njit
+from numba.core.caching import NullCache
 
 FOLDER = "MERCLI_KERNELS_CACHE"
 """The environment variable that names the folder for machine code; without it NUMBA_CACHE_DIR does."""
@@ -50,6 +51,12 @@ def _kept_in_folder() -> Iterator[None]:
         yield
     finally:
         setattr(config, "CACHE_DIR", given)  # noqa: B010
+
+
+def keep_nothing() -> None:
+    """Have kernels that are yet to be compiled in this process compiled for it alone."""
+    for dispatcher in _dispatchers:
+        dispatcher._cache = NullCache()  # numba has no public way back from cache=True
 
 
 def compiled_kernels() -> tuple[KernelUse, ...]:

@@ -2,12 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from mercli.profile import Profile
 
 
 def show_profile(profile: "Profile") -> None:
     """Print the seconds of each stage, over all files of the run."""
+    if not profile.n_files:
+        typer.echo("no profile: nothing was read in this run", err=True)
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -16,13 +21,16 @@ def show_profile(profile: "Profile") -> None:
     total = Spent()
     for spent in profile.totals.values():
         total.add(spent)
-    n = max(1, profile.n_files)
     table = Table("stage", box=None)
     for name in ("seconds", "of the processor", "ms a file", "share"):
         table.add_column(name, justify="right")
     for stage, spent in (*profile.totals.items(), ("all", total)):
         share = spent.wall_s / total.wall_s if total.wall_s else 0.0
         table.add_row(
-            stage, f"{spent.wall_s:.3f}", f"{spent.cpu_s:.3f}", f"{1e3 * spent.wall_s / n:.1f}", f"{share:.1%}"
+            stage,
+            f"{spent.wall_s:.3f}",
+            f"{spent.cpu_s:.3f}",
+            f"{1e3 * spent.wall_s / profile.n_files:.1f}",
+            f"{share:.1%}",
         )
     Console(stderr=True).print(table)
