@@ -673,3 +673,21 @@ def test_no_mutant_of_a_file_does_more_than_fail_with_a_reason(
     path.write_bytes(mutate(to_damage[suffix], rng))
     said = read_damaged(path)
     assert said is None or said.startswith(("damaged: ", "the file ends early: ", "not a ", "neither sound nor "))
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "6.1", "7.1"])
+def test_any_number_of_channels_is_mixed_to_their_mean(layout: str, tmp_path: Path) -> None:
+    """Decoders of AAC give planes of floats, a channel each."""
+    path, rate = tmp_path / "sound.m4a", 48_000
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        channels = np.stack([tone * 0.5 * (i == 0) for i in range(stream.layout.nb_channels)])
+        frame = av.AudioFrame.from_ndarray(channels.reshape(1, -1, order="F"), format="flt", layout=layout)
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=1024)
+        for part in (*resampler.resample(frame), None):
+            container.mux(stream.encode(part))
+    heard = Seen(path).samples[4000:12_000]
+    loudness = np.median(np.abs(heard))  # what the coder adds is short
+    assert loudness == pytest.approx(0.5 / np.sqrt(2) / len(channels), rel=0.1)

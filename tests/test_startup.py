@@ -294,7 +294,8 @@ if sys.argv[1:]:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 kernel_cache.warm_up(True)
-print(all(use.loaded + use.compiled for use in compiled_kernels()), sum(use.compiled for use in compiled_kernels()))
+uses = compiled_kernels()
+print(all(use.loaded + use.compiled for use in uses), sum(use.compiled for use in uses))
 """
 
 

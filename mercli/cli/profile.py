@@ -25,12 +25,7 @@ def show_profile(profile: "Profile") -> None:
     for name in ("seconds", "of the processor", "ms a file", "share"):
         table.add_column(name, justify="right")
     for stage, spent in (*profile.totals.items(), ("all", total)):
+        mean_ms = 1e3 * spent.wall_s / profile.n_files
         share = spent.wall_s / total.wall_s if total.wall_s else 0.0
-        table.add_row(
-            stage,
-            f"{spent.wall_s:.3f}",
-            f"{spent.cpu_s:.3f}",
-            f"{1e3 * spent.wall_s / profile.n_files:.1f}",
-            f"{share:.1%}",
-        )
+        table.add_row(stage, f"{spent.wall_s:.3f}", f"{spent.cpu_s:.3f}", f"{mean_ms:.1f}", f"{share:.1%}")
     Console(stderr=True).print(table)
