@@ -84,9 +84,9 @@ def _load_or_compile() -> None:
 
 
 def _forget() -> None:
-    """Remove all machine code that was kept."""
+    """Remove all machine code that was kept, so that this run and, for what it had loaded, the next one make it."""
     place = Path(os.environ.get(_VARIABLE) or os.devnull)
-    for kept in (*place.rglob("*.nbi"), *place.rglob("*.nbc")):
+    for kept in (place / _DONE, *place.rglob("*.nbi"), *place.rglob("*.nbc")):
         with contextlib.suppress(OSError):
             kept.unlink()
 
