@@ -84,7 +84,7 @@ def _load_or_compile() -> None:
 
 
 def _forget() -> None:
-    """Remove all machine code that was kept, so that this run and, for what it had loaded, the next one make it."""
+    """Remove all that was kept: this run makes it anew and, of what it had loaded already, the next one."""
     place = Path(os.environ.get(_VARIABLE) or os.devnull)
     for kept in (place / _DONE, *place.rglob("*.nbi"), *place.rglob("*.nbc")):
         with contextlib.suppress(OSError):
