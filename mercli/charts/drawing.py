@@ -68,8 +68,8 @@ def png(spec: Spec, *, scale: float = 2.0, colours: Palette = LIGHT) -> bytes:
 
 
 def javascript() -> str:
-    """Give Vega, Vega-Lite and Vega-Embed as one script, which needs no network."""
+    """Give Vega, Vega-Lite and Vega-Embed as one script that needs no network and defines ``vegaEmbed``."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle("")
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle
