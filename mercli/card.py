@@ -1,9 +1,9 @@
 """The model card of a bundle: what it is, what it was trained on, and how far its numbers can be trusted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mercli.bundle import Bundle
-from mercli.evaluation import Scores
+from mercli.evaluation import Scores, sections
 
 MEANING = """\
 The answers say which emotion a listener or viewer would likely have named, in recordings like those it was
@@ -79,24 +79,9 @@ def _encoder(bundle: Bundle) -> list[str]:
 
 def score_table(scores: Mapping[str, Scores]) -> str:
     """Lay out scores as a Markdown table: 95 % bootstrap intervals over speakers, expected calibration error."""
-    names = ("accuracy", "macro_f1", "uar")
-    lines = ["| | clips | speakers | accuracy | macro-F1 | UAR | ECE |", "|---" * 7 + "|"]
-    for what, score in scores.items():
-        cells = [_with_interval(score, name) for name in names]
-        lines.append(f"| {what} | {score.n} | {score.n_speakers} | {' | '.join(cells)} | {score.ece:.3f} |")
-    return "\n".join(lines) + "\n"
+    return sections.markdown(sections.scores(scores))
 
 
 def confusion_table(score: Scores) -> str:
     """Lay out a confusion matrix as a Markdown table: rows are true, columns answered."""
-    rows: Sequence[tuple[str, tuple[int, ...]]] = list(zip(score.classes, score.confusion, strict=True))
-    lines = [f"| true \\ answer | {' | '.join(score.classes)} |", "|---" * (len(score.classes) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(map(str, counts))} |" for name, counts in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _with_interval(score: Scores, name: str) -> str:
-    low, high = score.intervals[name]
-    value = f"{getattr(score, name):.3f}"
-    # Of one speaker there is nothing to draw: an interval would look like certainty.
-    return value if score.n_speakers == 1 else f"{value} ({low:.3f} to {high:.3f})"
+    return sections.markdown(sections.confusion("", score))

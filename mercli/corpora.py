@@ -7,8 +7,8 @@ import re
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class Example:
     path: Path
     label: str
     speaker: str
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,13 @@ class Corpus:
         return tuple(sorted({example.speaker for example in self.examples}))
 
 
-def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] = emotions.FER2013) -> Corpus:
+def load(
+    corpus: Path | Sequence[Path],
+    *,
+    manifest: Path | None = None,
+    classes: Sequence[str] = emotions.FER2013,
+    to_train: bool = True,
+) -> Corpus:
     """Read a corpus' labels.
 
     Parameters
@@ -100,6 +107,22 @@ def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] =
     UsageError
         If there is no such corpus or no such class.
     """
+    if not isinstance(corpus, Path):  # TEMPORARY
+        parts = [load(each, manifest=manifest, classes=classes, to_train=False) for each in corpus]
+        examples = tuple(
+            Example(
+                e.path,
+                e.label,
+                f"ravdess-{e.speaker}" if len(e.speaker) == 2 else e.speaker,
+                {"sex": "a", "intensity": e.path.stem[9:11]},
+            )
+            for part in parts
+            for e in part.examples
+        )
+        whole = Corpus(" + ".join(part.name for part in parts), examples, sum(part.left_out for part in parts))
+        if to_train:
+            check_usable(whole)
+        return whole
     if not classes:
         raise UsageError(f"no class is given; there are {', '.join(emotions.ALL)}")
     unknown = [name for name in classes if name not in emotions.ALL]
@@ -123,7 +146,8 @@ def load(corpus: Path, *, manifest: Path | None = None, classes: Sequence[str] =
     )
     name = root.resolve().name if manifest is None or manifest.stem == "manifest" else manifest.stem
     result = Corpus(name, examples, len(labelled) - len(examples))
-    check_usable(result)
+    if to_train:
+        check_usable(result)
     return result
 
 

@@ -96,6 +96,12 @@ def replaced_file(path: Path, option: str = "-o") -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str, option: str = "-o") -> None:
+    """Write a text as UTF-8, whole or not at all; see `replaced_file`."""
+    with replaced_file(path, option) as part:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 @contextlib.contextmanager
 def scratch_folder(path: Path | None) -> Iterator[Path]:
     """Make a hidden folder for what is on its way to a file, and remove it in the end.

@@ -1,6 +1,5 @@
 """From a labelled corpus to a bundle with honest numbers: what `mercli fit` does."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,26 +7,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli import batch, corpora, encoders, evaluation, kernel_cache, training
+from mercli import batch, corpora, encoders, evaluation, training
 from mercli.bundle import Bundle
 from mercli.card import write_card
 from mercli.corpora import Corpus
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
-from mercli.evaluation import Scores
+from mercli.evaluation import Scores, rounds
+from mercli.evaluation.rounds import Protocol
 from mercli.evidence import Evidence
 from mercli.face.choice import kind_of
 from mercli.formats import SAMPLE_RATE_HZ
 from mercli.fusion import JOINT
 from mercli.limits import Limits
-from mercli.pipeline import observe_file, start_worker
 from mercli.setup import Setup
+from mercli.survey import observe
 from mercli.table import Posteriors, Table
 from mercli.training import Recipe
 from mercli.voice.encoder_spec import EncoderSpec
 from mercli.voice.spec import VoiceSpec
 from mercli.worker import Lost
 
+FOLDED = Protocol(rounds.FOLDS)
 MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
 
 
@@ -37,25 +38,6 @@ class Fitted:
 
     bundle: Bundle
     scores: dict[str, Scores]
-    problems: dict[Path, str]
-    damaged: dict[Path, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Hold what a corpus gave.
-
-    Parameters
-    ----------
-    table : Table
-        The files in which something was seen or heard.
-    problems : dict of Path to str
-        Those in which nothing was, with the reason.
-    damaged : dict of Path to str
-        Those of the table that could not be read whole, with the reason.
-    """
-
-    table: Table
     problems: dict[Path, str]
     damaged: dict[Path, str]
 
@@ -96,62 +78,6 @@ def try_encoder(path: Path, limits: Limits, *, debug: bool = False) -> VoiceSpec
         hop_s=pace.hop / SAMPLE_RATE_HZ,
         encoder=EncoderSpec(path.name, digest, size_bytes, dim),
     )
-
-
-def observe(
-    corpus: Corpus, setup: Setup, *, jobs: int, on_file: Callable[[Evidence], None] = lambda _: None
-) -> Measured:
-    """Measure every file of a corpus.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        The files and their labels.
-    setup : Setup
-        The front end.
-    jobs : int
-        Worker processes.
-    on_file : callable
-        Told of each file as it is done.
-
-    Returns
-    -------
-    Measured
-        All that was found.
-
-    Raises
-    ------
-    CorpusError
-        If no file is of use.
-    """
-    found: list[Evidence] = [Evidence()] * len(corpus.examples)
-    paths = [example.path for example in corpus.examples]
-    setup = replace(setup, altered=True)
-    kernel_cache.settle()
-    measured = batch.run_with(observe_file, paths, setup, prepare=start_worker, jobs=jobs)
-    for index, outcome in measured:
-        if isinstance(outcome, Lost):
-            evidence = Evidence(missing=(f"{outcome.status}: {outcome.reason}",))
-        else:
-            evidence = outcome
-        found[index] = evidence
-        on_file(evidence)
-    useful, problems, damaged = [], {}, {}
-    for example, evidence in zip(corpus.examples, found, strict=True):
-        if evidence.voice is None and evidence.face is None:
-            problems[example.path] = "; ".join(evidence.missing) or "nothing in it"
-        else:
-            useful.append((evidence, example.label, example.speaker))
-            if evidence.damage:
-                damaged[example.path] = evidence.damage
-    if not useful:
-        (reason, times), *_ = Counter(problems.values()).most_common(1)
-        path = next(path for path, why in problems.items() if why == reason)
-        raise CorpusError(
-            f"none of the {len(problems)} files is of use; {times} of them, such as {path.name}: {reason}"
-        )
-    evidence_, labels, speakers = zip(*useful, strict=True)
-    return Measured(Table(evidence_, labels, speakers), problems, damaged)
 
 
 def fit(
@@ -207,17 +133,17 @@ def fit(
     """
     drawn = corpora.split_speakers(corpus.speakers, split, seed=seed) if split else None
     recipe = recipe or Recipe(setup.voice or base.voice_spec)
-    setup = replace(setup, sequences=recipe.fusion == JOINT)
+    setup = replace(setup, altered=True, sequences=recipe.fusion == JOINT)
     measured = observe(corpus, setup, jobs=jobs, on_file=on_file)
     table = measured.table
     _check_what_is_left(corpus, measured.problems)
-    base = _with_detector(base, setup)
+    base = with_detector(base, setup)
     classes = ordered(table.labels)
     if drawn is None:
         trained = tested = table
-        said = training.judge_held_out(table, base, seed=seed, recipe=recipe)
+        said = rounds.judge_held_out(table, base, seed=seed, recipe=recipe)
         bundle = training.fit(table, base, name=name, seed=seed, recipe=recipe)
-        protocol = _folds_protocol(table, seed)
+        protocol = f"{rounds.describe(FOLDED, table, seed=seed)} The bundle itself is trained on all speakers."
     else:
         models, fusion, test = drawn
         trained, tested = table.of_speakers(models | fusion), table.of_speakers(test)
@@ -298,7 +224,7 @@ def _check_what_is_left(corpus: Corpus, problems: Mapping[Path, str]) -> None:
         raise CorpusError(f"{error}. {len(problems)} files were of no use, such as {path}: {reason}") from error
 
 
-def _with_detector(base: Bundle, setup: Setup) -> Bundle:
+def with_detector(base: Bundle, setup: Setup) -> Bundle:
     """Record in the front end which detector finds the faces."""
     if base.face is None:
         return base
@@ -306,20 +232,6 @@ def _with_detector(base: Bundle, setup: Setup) -> Bundle:
     margin = base.face.spec.margin if detector == base.face.spec.detector else None
     spec = replace(base.face.spec, detector=detector, margin=margin)
     return replace(base, face=replace(base.face, spec=spec))
-
-
-def _folds_protocol(table: Table, seed: int) -> str:
-    n_folds = len(corpora.folds(table.labels, table.speakers, seed=seed))
-    fusion = (
-        " With one speaker left to train on, a fold's fusion is the mean of voice and face."
-        if len(set(table.speakers)) == 2
-        else ""
-    )
-    return (
-        f"{n_folds} folds with no speaker in two of them; voice, face and fusion models are trained anew for each "
-        f"fold without its speakers.{fusion} The bundle itself is trained on all of them. Intervals: 95 %, "
-        "bootstrap over speakers."
-    )
 
 
 def _split_protocol(models: frozenset[str], fusion: frozenset[str], test: frozenset[str], seed: int) -> str:

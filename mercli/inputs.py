@@ -61,7 +61,7 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
         if all(names[real] == long for real, long in longer.items()):
             break
         names |= longer
-    return [Input(path, _table_name(names[real])) for real, (path, _, _) in found.items()]
+    return [Input(path, table_name(names[real])) for real, (path, _, _) in found.items()]
 
 
 def _expand(text: str) -> Iterator[tuple[Path, str, str]]:
@@ -157,7 +157,7 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _table_name(name: str) -> str:
+def table_name(name: str) -> str:
     """Spell out what would spoil a table, so that different files still have different names."""
     spelled = _spell(name)
     if _ESCAPE.search(spelled):

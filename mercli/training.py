@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mercli import classifiers, corpora, stacking
+from mercli import classifiers, stacking
 from mercli.bundle import Bundle, FusionPart, VoicePart
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
@@ -40,12 +40,16 @@ class Recipe:
         One of `mercli.stacking.CHOICES`.
     face_pooling : str or None
         One of `mercli.face.spec.POOLINGS`; None for that of the front end.
+    learns_face : bool
+        Whether a classifier of the face is trained; else the frame network's posteriors are averaged, over its own
+        classes, as in the original system.
     """
 
     voice: VoiceSpec
     voice_classifier: str = BEST
     fusion: str = stacking.BEST
     face_pooling: str | None = None
+    learns_face: bool = True
 
 
 def fit(
@@ -90,14 +94,16 @@ def fit(
     # A pool of threads adds numbers up in another order on another machine, and here costs more than it gives.
     with threadpool_limits(1):
         heard = learn_voice(table, recipe, seed=seed)
-        seen = learn_face(table, base.face.spec, seed=seed) if base.face else None
-        if heard is None and seen is None:
+        seen = learn_face(table, base.face.spec, seed=seed) if base.face and recipe.learns_face else None
+        if heard is None and seen is None and (recipe.learns_face or base.face is None):
             raise _too_little(table)
-        classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ())))
+        classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ()), *_untrained(base, recipe)))
         made = assemble(base, recipe, heard, seen, classes)
         record = {f"{what}_classifier": part.record for what, part in (("voice", heard), ("face", seen)) if part}
-        if heard is not None and seen is not None:
+        if heard is not None and made.face is not None:
             said = judge_all(made, fusion_on, classes) if fusion_on else held_out(heard, seen, classes)
+            if seen is None and not fusion_on:  # an untrained face knows nobody
+                said = replace(said, face=judge_all(made, table, classes).face)
             fused = fit_fusion(recipe.fusion, fusion_on or table, said, made, classes, seed=seed)
             if fused is not None:
                 kind = str(fused.record["name"])
@@ -111,6 +117,11 @@ def _pooled(base: Bundle, recipe: Recipe) -> Bundle:
     if base.face is None or recipe.face_pooling is None:
         return base
     return replace(base, face=replace(base.face, spec=replace(base.face.spec, pooling=recipe.face_pooling)))
+
+
+def _untrained(base: Bundle, recipe: Recipe) -> tuple[str, ...]:
+    """Name the classes that a face answers when no classifier of it is trained."""
+    return base.face.spec.classes if base.face and not recipe.learns_face else ()
 
 
 def learn_voice(table: Table, recipe: Recipe, *, seed: int) -> Learnt | None:
@@ -130,18 +141,19 @@ def assemble(
     base: Bundle, recipe: Recipe, heard: Learnt | None, seen: Learnt | None, classes: tuple[str, ...]
 ) -> Bundle:
     """Put voice and face into one bundle, without a fusion."""
+    has_face = base.face is not None and (seen is not None or not recipe.learns_face)
     return Bundle(
         name="unnamed",
         classes=classes,
         voice=VoicePart(recipe.voice, heard.model) if heard else None,
-        face=replace(base.face, model=seen.model) if seen and base.face else None,
+        face=replace(base.face, model=seen.model if seen else None) if base.face and has_face else None,
     )
 
 
-def held_out(heard: Learnt, seen: Learnt, classes: Sequence[str]) -> Posteriors:
+def held_out(heard: Learnt, seen: Learnt | None, classes: Sequence[str]) -> Posteriors:
     """Give what voice and face models said of clips whose speaker they did not know."""
     said = Posteriors.nothing(len(heard.held_out), len(classes))
-    for rows, learnt in ((said.voice, heard), (said.face, seen)):
+    for rows, learnt in ((said.voice, heard), *(((said.face, seen),) if seen else ())):
         judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
         rows[judged] = 0.0
         columns = np.array([classes.index(label) for label in learnt.model.classes])
@@ -177,37 +189,6 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
                 row = getattr(said, modality)[i]
                 row[:] = 0.0
                 row[columns] = posterior
-    return said
-
-
-def judge_held_out(table: Table, base: Bundle, *, seed: int, recipe: Recipe | None = None) -> Posteriors:
-    """Judge every row by a bundle trained, from the first step on, without that row's speaker.
-
-    Parameters
-    ----------
-    table : Table
-        Labelled evidence.
-    base : Bundle
-        The front end.
-    seed : int
-        Of folds and forests.
-    recipe : Recipe, optional
-        See `fit`. What it leaves open is chosen anew each time, on the speakers trained on.
-
-    Returns
-    -------
-    Posteriors
-        Over the classes of the whole table.
-    """
-    classes = ordered(table.labels)
-    said = Posteriors.nothing(len(table.labels), len(classes))
-    everyone = np.arange(len(table.labels))
-    for held_out in corpora.folds(table.labels, table.speakers, seed=seed):
-        rest = table.take(np.setdiff1d(everyone, held_out))
-        bundle = fit(rest, base, name="fold", seed=seed, recipe=recipe)
-        part = judge_all(bundle, table.take(held_out), classes)
-        for modality in ("voice", "face", "fused"):
-            getattr(said, modality)[held_out] = getattr(part, modality)
     return said
 
 

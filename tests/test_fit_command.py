@@ -22,9 +22,11 @@ from mercli import cli, corpora, fitting, training
 from mercli.corpora import Corpus, Example
 from mercli.emotions import ALL
 from mercli.errors import CorpusError, UsageError
+from mercli.evaluation import rounds
 from mercli.evidence import Evidence
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
 from mercli.setup import Setup
+from mercli.survey import Survey, observe
 from mercli.training import Recipe
 from mercli.voice.spec import MERCLI_1, VoiceSpec
 
@@ -136,7 +138,7 @@ class TestVideos:
         rates = [f"{found[rate]:.3f}" for rate in ("accuracy", "macro_f1", "uar", "ece")]
         assert row.split() == [what, "24", "4", *rates]
         confusion = done.stdout.partition(f"{what}: confusion, rows are true, columns answered")[2].splitlines()
-        assert confusion[2].split() == list(THREE)
+        assert confusion[2].split() == ["true", "\\", "answer", *THREE]
         for name, counts, line in zip(THREE, found["confusion"], confusion[4:], strict=False):
             assert line.split() == [name, *map(str, counts)]
 
@@ -461,7 +463,11 @@ def fit_synthetic(table, *, unreadable=(), pretend=True, base=None, setup=SETUP,
     problems = {paths[i]: "not a media file" for i in unreadable}
     with pytest.MonkeyPatch.context() as patched:
         if pretend:
-            patched.setattr(fitting, "observe", lambda *_, **__: fitting.Measured(table.take(kept), problems, {}))
+            patched.setattr(
+                fitting,
+                "observe",
+                lambda *_, **__: Survey(table.take(kept), tuple(examples[i] for i in kept), problems, {}),
+            )
         corpus = Corpus("made", examples)
         return fitting.fit(corpus, base or front_end(), setup, name="b", jobs=1, **how)
 
@@ -470,7 +476,7 @@ class TestNumbers:
     def test_they_are_those_of_models_that_did_not_see_the_speaker(self):
         table = clouds(4, clips=3, class_offset=0.3)
         fitted = fit_synthetic(table)
-        said = training.judge_held_out(table, front_end(), seed=0)
+        said = rounds.judge_held_out(table, front_end(), seed=0)
         for what, posteriors in (("voice", said.voice), ("face", said.face), ("fusion", said.fused)):
             answers = [THREE[i] for i in posteriors.argmax(axis=1)]
             right = np.mean([answer == label for answer, label in zip(answers, table.labels, strict=True)])
@@ -589,7 +595,7 @@ class TestObserving:
         bundles.save(small_bundle(), tmp_path / "base")
         setup = Setup(str(tmp_path / "base"), bundles.load(tmp_path / "base").digest, ("voice",), voice=MERCLI_1)
         corpus = Corpus("c", (Example(recordings / "sad-1.wav", "sad", "1"),))
-        (clip,) = fitting.observe(corpus, setup, jobs=1).table.evidence
+        (clip,) = observe(corpus, replace(setup, altered=True), jobs=1).table.evidence
         assert clip.voice.shape[0] == 3
         assert clip.voice_altered.shape == (8, clip.voice.shape[1])
 
@@ -625,7 +631,7 @@ class TestObserving:
         silent = write_audio(tmp_path / "silent.wav", np.zeros(RATE_HZ), sample_rate_hz=RATE_HZ)
         corpus = Corpus("c", (Example(recordings / "sad-1.wav", "sad", "1"), Example(silent, "happy", "2")))
         told = []
-        measured = fitting.observe(corpus, setup, jobs=1, on_file=told.append)
+        measured = observe(corpus, setup, jobs=1, on_file=told.append)
         assert measured.table.labels == ("sad",)
         assert measured.problems == {silent: "the sound is silent"}
         assert measured.damaged == {}

@@ -16,6 +16,7 @@ from mercli.classifiers import forest, search
 from mercli.classifiers.calibrated import softmax
 from mercli.emotions import FER2013
 from mercli.errors import CorpusError, MercliError, UsageError
+from mercli.evaluation.rounds import judge_held_out
 from mercli.evidence import Evidence
 from mercli.face.pooling import pool
 from mercli.face.spec import MEAN, POOLINGS, STATS, FaceSpec
@@ -23,7 +24,7 @@ from mercli.fusion import fusion_vector
 from mercli.inference import Classifier
 from mercli.judge import Judge
 from mercli.table import Posteriors, Table
-from mercli.training import Recipe, fit, judge_all, judge_held_out
+from mercli.training import Recipe, fit, judge_all
 from mercli.voice.spec import VoiceSpec
 
 MODALITIES = ("voice", "face", "fused")

@@ -62,9 +62,22 @@ def png(spec: Spec, *, scale: float = 2.0, colours: Palette = LIGHT) -> bytes:
     """
     import vl_convert
 
-    whole = {"$schema": SCHEMA, **spec, "config": {**config(colours), "background": colours.ground}}
-    drawn: bytes = vl_convert.vegalite_to_png(whole, scale=scale)
+    drawn: bytes = vl_convert.vegalite_to_png(_whole(spec, colours), scale=scale)
     return drawn
+
+
+def draw(spec: Spec, suffix: str, *, colours: Palette = LIGHT) -> bytes:
+    """Draw a chart as the file of a suffix, ``".png"`` or ``".svg"``; see `png`."""
+    import vl_convert
+
+    if suffix.lower() == ".png":
+        return png(spec, colours=colours)
+    drawn: str = vl_convert.vegalite_to_svg(_whole(spec, colours))
+    return drawn.encode()
+
+
+def _whole(spec: Spec, colours: Palette) -> Spec:
+    return {"$schema": SCHEMA, **spec, "config": {**config(colours), "background": colours.ground}}
 
 
 def javascript() -> str:

@@ -8,6 +8,7 @@ import typer
 from mercli import __version__
 from mercli.cli import streams
 from mercli.cli.demo import demo
+from mercli.cli.evaluate import evaluate
 from mercli.cli.features import features
 from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(fit)
+app.command()(evaluate)
 app.command()(features)
 app.command()(demo)
 app.add_typer(models)

@@ -1,7 +1,7 @@
 """Where a command reads and where its table goes, settled before anything is read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,3 +44,31 @@ def find_inputs(paths: Sequence[str], output: Path | None, *others: Path) -> "li
                 f"{path} is to be written, and is one of the files to read; choose another name, or it is lost"
             )
     return inputs
+
+
+def refuse_to_replace(outputs: Mapping[str, Path | None], *, overwrite: bool, read: Sequence[Path] = ()) -> None:
+    """Raise a UsageError where a file could not be written, or writing it would cost another.
+
+    Parameters
+    ----------
+    outputs : mapping of str to Path or None
+        By the option that names it.
+    overwrite : bool
+        Whether files that exist may be replaced.
+    read : sequence of Path
+        What the command reads, which is never replaced.
+    """
+    from mercli.errors import UsageError
+    from mercli.files import refuse_unwritable
+
+    taken = {os.path.realpath(path): "a file to read" for path in read}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        real = os.path.realpath(path)
+        if real in taken:
+            raise UsageError(f"{option} {path} is {taken[real]} too; give it a name of its own")
+        taken[real] = f"the file of {option}"
+        refuse_unwritable(path, option)
+        if os.path.lexists(path) and not overwrite:
+            raise UsageError(f"{option} {path} exists; give it another name, or --overwrite")

@@ -21,9 +21,13 @@ class Display:
         How many of them an earlier run has done.
     quiet : bool
         Show nothing.
+    then : tuple of str and int
+        The word for what comes after the files, and how many steps it has; of none nothing is shown.
     """
 
-    def __init__(self, what: str, total: int, *, done: int = 0, quiet: bool) -> None:
+    def __init__(
+        self, what: str, total: int, *, done: int = 0, quiet: bool, then: tuple[str, int] = ("", 0)
+    ) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -35,6 +39,9 @@ class Display:
             disable=quiet,
         )
         self._task = self._progress.add_task(what, total=total, completed=done, failed=0, speed="")
+        self._then = self._progress.add_task(
+            then[0], total=then[1], failed=0, speed="", visible=then[1] > 0, start=False
+        )
         self._failed = 0
         self._media_s = 0.0
 
@@ -62,3 +69,8 @@ class Display:
         self._failed += failed
         self._media_s += duration_s or 0.0
         self._progress.update(self._task, advance=1, failed=self._failed, speed=self.speed)
+
+    def advance_then(self) -> None:
+        """Count one more step of what comes after the files."""
+        self._progress.start_task(self._then)
+        self._progress.update(self._then, advance=1)

@@ -23,10 +23,12 @@ from mercli.bundle import Bundle, FacePart
 from mercli.card import score_table, write_card
 from mercli.corpora import Corpus, Example
 from mercli.evaluation import Scores
+from mercli.evaluation.rounds import judge_held_out
 from mercli.face.choice import HAAR
 from mercli.face.spec import FaceSpec
 from mercli.formats import FRAME_RATE_HZ
 from mercli.setup import Setup
+from mercli.survey import Survey, observe
 from mercli.table import Posteriors, Table
 
 SEED = 0
@@ -136,14 +138,16 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--jobs", type=int, default=batch.default_jobs())
 
 
-def measure(options: argparse.Namespace) -> tuple[fitting.Measured, Bundle]:
+def measure(options: argparse.Namespace) -> tuple[Survey, Bundle]:
     """Measure all there is to train on, once, and give the front end it was measured by."""
     corpus = gather(options.ravdess_speech, options.ravdess_faces, options.javanese, options.javanese_speech)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "front-end"
         front = make_front_end(options.network, folder, options.margin)
-        setup = Setup(str(folder), front.digest, ("voice", "face"), sequences=True, frame_rate_hz=options.fps)
-        measured = fitting.observe(corpus, setup, jobs=options.jobs)
+        setup = Setup(
+            str(folder), front.digest, ("voice", "face"), altered=True, sequences=True, frame_rate_hz=options.fps
+        )
+        measured = observe(corpus, setup, jobs=options.jobs)
     for path, reason in measured.problems.items():
         print(f"left out: {path}: {reason}")
     return measured, front
@@ -161,7 +165,7 @@ def main() -> None:
 
 def make(table: Table, front: Bundle, network: Path, output: Path) -> None:
     """Score, train and write the bundle; print its scores."""
-    said = training.judge_held_out(table, front, seed=SEED)
+    said = judge_held_out(table, front, seed=SEED)
     answers = judge_each_actor(table, front, seed=SEED)
     made = training.fit(table, front, name=mercli_models.DEFAULT, seed=SEED)
     scores = score_by_corpus(said, table, made) | score_across(table, front) | score_untrained(table)

@@ -1,7 +1,7 @@
-"""How good posteriors are: accuracy, macro-F1, UAR, confusion, and their spread over speakers."""
+"""How good posteriors are: accuracy, macro-F1, UAR, confusion, calibration, and their spread over speakers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,50 @@ from numpy.typing import NDArray
 
 _DRAWS = 2000
 _BINS = 10  # of probability, for calibration
+
+
+RATES = ("accuracy", "macro_f1", "uar")
+"""The rates that come with an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Hold how one class fares: None for a rate that nothing was counted for.
+
+    Parameters
+    ----------
+    precision, recall, f1 : float or None
+        Of the answers that name the class, those that are right; of its clips, those that are found; the harmonic
+        mean of both.
+    support : int
+        Its clips.
+    """
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Hold the answers of a range of probability, in which there is at least one.
+
+    Parameters
+    ----------
+    low, high : float
+        The range of the answer's probability.
+    n : int
+        Answers in it.
+    confidence, accuracy : float
+        The mean probability of these answers, and how often they are right: the same where they are calibrated.
+    """
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +76,8 @@ class Scores:
         Rows are true classes, columns predicted ones.
     classes : tuple of str
         Their names.
+    calibration : tuple of Bin
+        The curve behind `ece`.
     """
 
     n: int
@@ -43,16 +89,35 @@ class Scores:
     intervals: dict[str, tuple[float, float]]
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
+    calibration: tuple[Bin, ...] = ()
+
+    @property
+    def per_class(self) -> dict[str, ClassScores]:
+        """Give precision, recall and F1 of every class that occurs or was answered."""
+        matrix = np.array(self.confusion)
+        found = {}
+        for i, name in enumerate(self.classes):
+            right, support, answers = int(matrix[i, i]), int(matrix[i].sum()), int(matrix[:, i].sum())
+            if support or answers:
+                found[name] = ClassScores(
+                    precision=right / answers if answers else None,
+                    recall=right / support if support else None,
+                    f1=2 * right / (support + answers) if support else None,
+                    support=support,
+                )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON values, rounded to what the sample supports."""
         return {
             "n": self.n,
             "n_speakers": self.n_speakers,
-            **{name: round(getattr(self, name), 4) for name in ("accuracy", "macro_f1", "uar", "ece")},
+            **{name: round(getattr(self, name), 4) for name in (*RATES, "ece")},
             "intervals_95": {name: [round(v, 4) for v in ends] for name, ends in self.intervals.items()},
             "classes": list(self.classes),
             "confusion": [list(row) for row in self.confusion],
+            "per_class": {name: _rounded(asdict(each)) for name, each in self.per_class.items()},
+            "calibration": [_rounded(asdict(each)) for each in self.calibration],
         }
 
 
@@ -99,8 +164,8 @@ def score(
     np.add.at(matrices, (of_speaker, truth, answer), 1)
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(who), np.full(len(who), 1 / len(who)), size=_DRAWS)
-    drawn = _rates(np.tensordot(weights, matrices, axes=1))
-    whole = _rates(matrices.sum(axis=0)[np.newaxis])
+    drawn = rates(np.tensordot(weights, matrices, axes=1))
+    whole = rates(matrices.sum(axis=0)[np.newaxis])
     intervals = {
         name: (float(np.percentile(values, 2.5)), float(np.percentile(values, 97.5)))
         for name, values in drawn.items()
@@ -113,6 +178,7 @@ def score(
         macro_f1=float(whole["macro_f1"][0]),
         uar=float(whole["uar"][0]),
         ece=calibration_error(posteriors[judged], truth),
+        calibration=calibration_curve(posteriors[judged], truth),
         intervals=intervals,
         confusion=tuple(tuple(int(v) for v in row) for row in confusion),
         classes=tuple(classes),
@@ -134,13 +200,32 @@ def calibration_error(posteriors: NDArray[np.float64], truth: NDArray[np.int_]) 
     float
         0 to 1.
     """
+    curve = calibration_curve(posteriors, truth)
+    return float(sum(each.n * abs(each.confidence - each.accuracy) for each in curve) / len(truth))
+
+
+def calibration_curve(posteriors: NDArray[np.float64], truth: NDArray[np.int_]) -> tuple[Bin, ...]:
+    """Sort answers into bins by their probability, and say how often they are right; see `calibration_error`."""
     sure = posteriors.max(axis=1)
-    excess = sure - (posteriors.argmax(axis=1) == truth)
+    right = posteriors.argmax(axis=1) == truth
     bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
-    return float(np.abs(np.bincount(bins, excess)).sum() / len(sure))
+    return tuple(
+        Bin(
+            i / _BINS,
+            (i + 1) / _BINS,
+            int((bins == i).sum()),
+            float(sure[bins == i].mean()),
+            float(right[bins == i].mean()),
+        )
+        for i in np.unique(bins).tolist()
+    )
 
 
-def _rates(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(v, 4) if isinstance(v, float) else v for name, v in values.items()}
+
+
+def rates(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Give the rates of confusion matrices [n, classes, classes]; means run over classes that occur."""
     right = np.diagonal(matrices, axis1=1, axis2=2)
     true, said = matrices.sum(axis=2), matrices.sum(axis=1)
