@@ -1,13 +1,26 @@
 """Scores: the same as scikit-learn's, and intervals that know how many speakers there are."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+)
 
+from mercli.corpora import Example
 from mercli.emotions import FER2013
 from mercli.evaluation import calibration_error, score
+from mercli.evaluation.chance import majority, permuted
+from mercli.evaluation.judged import Judged
+from mercli.evaluation.rounds import Answers
+from mercli.table import Posteriors
 
 RATES = ("accuracy", "macro_f1", "uar")
 
@@ -163,3 +176,137 @@ def test_scores_are_recorded_as_plain_json():
     assert record["accuracy"] == pytest.approx(found.accuracy, abs=1e-4)
     assert record["classes"] == list(FER2013)
     assert sum(map(sum, record["confusion"])) == record["n"] == found.n
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(*[st.sampled_from(FER2013)] * 2), min_size=1, max_size=60))
+def test_the_rates_of_each_class_equal_those_of_scikit_learn(pairs):
+    truth, answers = (list(column) for column in zip(*pairs, strict=True))
+    found = score(posteriors_for(answers, FER2013), truth, ["a"] * len(pairs), FER2013).per_class
+    assert set(found) == {*truth, *answers}
+    expected = precision_recall_fscore_support(truth, answers, labels=list(found), zero_division=0)
+    for name, precision, recall, f1, support in zip(found, *expected, strict=True):
+        each = found[name]
+        assert each.support == support
+        assert each.precision == (pytest.approx(precision) if name in answers else None)
+        assert each.recall == (pytest.approx(recall) if support else None)
+        assert each.f1 == (pytest.approx(f1) if support else None)
+
+
+def test_the_curve_holds_every_answer_once_and_gives_the_error():
+    posteriors, labels, speakers = noisy_judge(6)
+    sure = np.random.default_rng(1).uniform(0.3, 1.0, len(labels))[:, np.newaxis]
+    posteriors = sure * posteriors + (1 - sure) / len(FER2013)
+    found = score(posteriors, labels, speakers, FER2013)
+    assert sum(each.n for each in found.calibration) == found.n
+    assert len(found.calibration) > 3
+    for each in found.calibration:
+        assert each.low <= each.confidence <= each.high
+    by_hand = sum(each.n * abs(each.confidence - each.accuracy) for each in found.calibration) / found.n
+    assert found.ece == pytest.approx(by_hand)
+    assert sum(each.n * each.accuracy for each in found.calibration) / found.n == pytest.approx(found.accuracy)
+
+
+class TestChance:
+    def test_always_the_commonest_class_is_right_as_often_as_it_occurs(self):
+        labels = ["sad"] * 5 + ["happy"] * 3
+        found = majority(labels, list("abababab"), FER2013)
+        assert found.accuracy == 5 / 8
+        assert found.uar == 0.5
+
+    def test_answers_that_know_nothing_score_what_permuted_labels_do(self):
+        _, labels, speakers = noisy_judge(8)
+        posteriors = np.random.default_rng(5).dirichlet(np.ones(7), len(labels))
+        found = permuted(posteriors, labels, speakers, FER2013, seed=0)
+        low, high = found.intervals["uar"]
+        assert low < score(posteriors, labels, speakers, FER2013).uar < high
+        assert found.mean["uar"] == pytest.approx(1 / 7, abs=0.01)
+        assert 0.02 < found.p_value["uar"] < 0.98
+
+    def test_answers_that_know_much_are_not_reached_by_chance(self):
+        posteriors, labels, speakers = noisy_judge(8, right=0.6)
+        found = permuted(posteriors, labels, speakers, FER2013, seed=0)
+        assert found.p_value == dict.fromkeys(RATES, 1 / 1001)
+
+    def test_labels_stay_with_their_speaker(self):
+        """A judge who only knows who speaks is as good against labels dealt out among each speaker's own clips."""
+        speakers = ["a"] * 50 + ["b"] * 50
+        labels = (["sad"] * 40 + ["happy"] * 10) + (["happy"] * 40 + ["sad"] * 10)
+        answers = ["sad" if who == "a" else "happy" for who in speakers]
+        posteriors = posteriors_for(answers, FER2013)
+        found = permuted(posteriors, labels, speakers, FER2013, seed=0)
+        assert found.mean["accuracy"] == pytest.approx(score(posteriors, labels, speakers, FER2013).accuracy)
+        assert found.p_value["accuracy"] == 1.0
+
+    def test_where_each_speaker_has_one_class_they_are_dealt_out_among_all(self):
+        speakers = [f"s{i}" for i in range(40)]
+        labels = ["sad", "happy"] * 20
+        posteriors = posteriors_for(labels, FER2013)
+        found = permuted(posteriors, labels, speakers, FER2013, seed=0)
+        assert found.mean["accuracy"] == pytest.approx(0.5, abs=0.02)
+        assert found.p_value["accuracy"] < 0.01
+
+    def test_rows_that_were_not_judged_do_not_count(self):
+        posteriors, labels, speakers = noisy_judge(4)
+        posteriors[::2] = np.nan
+        found = permuted(posteriors, labels, speakers, FER2013, seed=0)
+        assert (found.n, found.n_speakers) == (len(labels) // 2, 4)
+
+
+def example(label="sad", speaker="a", **traits):
+    return Example(Path(f"{label}-{speaker}.wav"), label, speaker, traits)
+
+
+class TestJudged:
+    CLASSES = ("happy", "sad")
+
+    def gather(self, voice, face, examples):
+        said = [np.array(rows, np.float64) for rows in (voice, face)]
+        fused = np.where(np.isnan(said[0]), said[1], np.where(np.isnan(said[1]), said[0], (said[0] + said[1]) / 2))
+        return Judged.gather(Answers(np.arange(len(examples)), Posteriors(*said, fused)), examples, self.CLASSES)
+
+    def test_a_modality_that_nobody_has_is_not_scored(self):
+        nothing = [[np.nan, np.nan]] * 2
+        judged = self.gather([[0.9, 0.1], [0.2, 0.8]], nothing, [example("happy"), example("sad")])
+        assert set(judged.scores()) == {"voice"}
+
+    def test_clips_of_one_modality_are_in_the_fusion_and_not_where_both_are(self):
+        nan = [np.nan, np.nan]
+        judged = self.gather([[0.9, 0.1], [0.2, 0.8]], [nan, [0.4, 0.6]], [example("happy"), example("sad")])
+        scores = judged.scores()
+        assert {what: score.n for what, score in scores.items()} == {
+            "voice": 2, "face": 1, "fusion": 2, "fusion where both": 1,
+        }  # fmt: skip
+
+    def test_where_all_have_both_it_is_said_once(self):
+        judged = self.gather([[0.9, 0.1]] * 2, [[0.4, 0.6]] * 2, [example("happy"), example("sad")])
+        assert set(judged.scores()) == {"voice", "face", "fusion"}
+
+    def test_traits_part_the_clips_and_what_has_no_trait_is_in_no_part(self):
+        examples = [
+            example("happy", "a", sex="female", take="1"),
+            example("sad", "b", sex="male", take="1"),
+            example("sad", "c"),
+        ]
+        judged = self.gather([[0.9, 0.1]] * 3, [[np.nan] * 2] * 3, examples)
+        groups = judged.groups()
+        assert set(groups) == {"sex", "speaker"}  # of one value there are no parts
+        assert {value: scores["voice"].accuracy for value, scores in groups["sex"].items()} == {
+            "female": 1.0,
+            "male": 0.0,
+        }
+        assert set(groups["speaker"]) == {"a", "b", "c"}
+
+    def test_the_answers_are_laid_out_with_labels_and_a_gap_where_nothing_was_said(self):
+        examples = [example("happy", "=1+1"), example("sad", "b")]
+        judged = self.gather([[0.9, 0.1], [np.nan] * 2], [[np.nan] * 2] * 2, examples)
+        first, second = judged.rows()
+        assert list(first) == list(judged.columns())
+        assert (first["label"], first["speaker"], first["emotion"], first["p_happy"]) == (
+            "happy",
+            "./=1+1",
+            "happy",
+            0.9,
+        )
+        assert (second["emotion"], second["p_happy"], second["voice_sad"]) == (None, None, None)
+        assert judged.n_unanswered() == 1
