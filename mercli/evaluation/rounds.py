@@ -170,9 +170,9 @@ def rounds(
         return
     for draw in range(protocol.draws):
         drawn = corpora.split_speakers(speakers or sorted(set(table.speakers)), protocol.sizes, seed=seed + draw)
-        models, fusion, test = (table.of_speakers(part) for part in drawn)
+        models, fusion = (table.of_speakers(part) for part in drawn[:2])
         tested = np.flatnonzero([who in drawn[2] for who in table.speakers])
-        if not test.labels:
+        if not len(tested):
             raise CorpusError("nothing to test on: no file of the speakers that were drawn to test is of use")
         made = training.fit(models, base, name="draw", seed=seed, fusion_on=fusion, recipe=recipe)
         yield Round(made, tested)
