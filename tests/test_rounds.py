@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from synthetic import clouds, front_end
 
 from mercli import training
+from mercli.corpora import split_speakers
 from mercli.emotions import FER2013
 from mercli.errors import CorpusError, UsageError
 from mercli.evaluation import original
