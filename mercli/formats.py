@@ -3,10 +3,12 @@
 SAMPLE_RATE_HZ = 16_000
 
 SOUNDFILE_SUFFIXES = frozenset({".aif", ".aiff", ".flac", ".oga", ".ogg", ".w64", ".wav"})
-SUFFIXES = SOUNDFILE_SUFFIXES | {
+SOUND_SUFFIXES = SOUNDFILE_SUFFIXES | {".aac", ".ac3", ".amr", ".m4a", ".mka", ".mp2", ".mp3", ".opus", ".wma"}
+"""Names of files that hold sound alone."""
+
+SUFFIXES = SOUND_SUFFIXES | {
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"),
     *(".ogv", ".ts", ".vob", ".webm", ".wmv"),
-    *(".aac", ".ac3", ".amr", ".m4a", ".mka", ".mp2", ".mp3", ".opus", ".wma"),
 }
 """What a walk through a folder takes for media; a file named outright is tried whatever its name."""
 

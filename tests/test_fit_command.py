@@ -125,7 +125,7 @@ class TestVideos:
         assert bundle.fusion is not None
         record = bundle.training
         assert record["corpus"] == "theatre"
-        assert record["speakers"] == ["01", "02", "03", "04"]
+        assert record["speakers"] == [f"ravdess-{n:02d}" for n in range(1, 5)]
         assert (record["clips"], record["seed"], record["detector"]) == (24, 0, "haar")
 
     @pytest.mark.parametrize("what", ["voice", "face", "fusion"])

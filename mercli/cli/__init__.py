@@ -7,6 +7,7 @@ import typer
 
 from mercli import __version__
 from mercli.cli import streams
+from mercli.cli.corpus import corpus
 from mercli.cli.demo import demo
 from mercli.cli.evaluate import evaluate
 from mercli.cli.features import features
@@ -27,6 +28,7 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(features)
 app.command()(demo)
+app.add_typer(corpus)
 app.add_typer(models)
 
 

@@ -21,7 +21,7 @@ from javanese import read_javanese
 from mercli import batch, bundle, corpora, emotions, evaluation, fitting, training
 from mercli.bundle import Bundle, FacePart
 from mercli.card import score_table, write_card
-from mercli.corpora import Corpus, Example
+from mercli.corpora import Corpus
 from mercli.evaluation import Scores
 from mercli.evaluation.rounds import judge_held_out
 from mercli.face.choice import HAAR
@@ -87,14 +87,7 @@ PREFIXES = {"ravdess": "RAVDESS", "javanese": "Javanese"}
 
 def gather(ravdess_speech: Path, ravdess_faces: Path, javanese: Path, javanese_speech: Path) -> Corpus:
     """Read the four corpora as one, each utterance once and each speaker with a corpus in front of the name."""
-    faces = list(corpora.read_ravdess(ravdess_faces))
-    # The first number of a RAVDESS name is the modality: the rest tells the utterance.
-    seen = {path.stem[3:] for path, _, _ in faces}
-    speech = [entry for entry in corpora.read_ravdess(ravdess_speech) if entry[0].stem[3:] not in seen]
-    examples = [
-        Example(path, emotions.within(label, emotions.FER2013) or label, f"ravdess-{actor}")
-        for path, label, actor in (*speech, *faces)
-    ]
+    examples = corpora.load([ravdess_speech, ravdess_faces]).examples
     clips = list(read_javanese(javanese, ".mp4"))
     seen = {example.path.stem for example in clips}
     clips += [each for each in read_javanese(javanese_speech, ".flac") if each.path.stem not in seen]
