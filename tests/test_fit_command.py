@@ -247,7 +247,7 @@ class TestWhatIsRefused:
             (["--split", "1/1/1"], "the corpus has 2 speakers, but the split 1/1/1 asks for 3; ask for fewer"),
             (["--classes", "happy,bored"], "no class 'bored'; there are angry"),
             (["--classes", "happy"], "corpus corpus has one class only (happy)"),
-            (["--classes", "fear,disgust"], "no labelled files in corpus"),
+            (["--classes", "fear,disgust"], "all 6 labelled files in corpus are of other classes"),
             (["--manifest", "gone.csv"], "cannot read the manifest gone.csv: No such file or directory"),
             (["--base", "gone"], "no bundle 'gone': give the folder that `mercli fit` wrote"),
             (["--modalities", "smell"], "no modality 'smell'; there are voice and face"),

@@ -18,6 +18,7 @@ from mercli.cli.options import (
     count,
     read_limits,
 )
+from mercli.cli.recipe import Corpora, Manifest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,17 +39,8 @@ def _options() -> None:
 @corpus.command()
 @guarded
 def check(
-    corpora: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="CORPUS...",
-            help="Folders of a corpus whose layout is known, or manifests with file,label,speaker.",
-        ),
-    ],
-    manifest: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="A CSV with file,label,speaker; its files are relative to CORPUS."),
-    ] = None,
+    corpora: Corpora,
+    manifest: Manifest = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="The same for programs.")
     ] = None,

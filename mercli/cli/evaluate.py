@@ -27,8 +27,10 @@ from mercli.cli.options import (
 from mercli.cli.recipe import (
     Base,
     Classes,
+    Corpora,
     FacePooling,
     Fusion,
+    Manifest,
     Seed,
     VoiceClassifier,
     VoiceEncoder,
@@ -48,17 +50,8 @@ if TYPE_CHECKING:
 
 @guarded
 def evaluate(
-    corpora: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="CORPUS...",
-            help="Folders of a corpus whose layout is known, or manifests with file,label,speaker.",
-        ),
-    ],
-    manifest: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="A CSV with file,label,speaker; its files are relative to CORPUS."),
-    ] = None,
+    corpora: Corpora,
+    manifest: Manifest = None,
     bundle: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Test this fitted bundle.", show_default="the one that ships"),

@@ -25,8 +25,10 @@ from mercli.cli.options import (
 from mercli.cli.recipe import (
     Base,
     Classes,
+    Corpora,
     FacePooling,
     Fusion,
+    Manifest,
     Seed,
     VoiceClassifier,
     VoiceEncoder,
@@ -44,17 +46,9 @@ _FEW_SPEAKERS = 5
 
 @guarded
 def fit(
-    corpus: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CORPUS", help="A folder of RAVDESS files, or a manifest CSV with file,label,speaker."
-        ),
-    ],
+    corpora: Corpora,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="The new bundle's folder.")],
-    manifest: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="A CSV with file,label,speaker; its files are relative to CORPUS."),
-    ] = None,
+    manifest: Manifest = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +79,9 @@ def fit(
     import shlex
     import sys
 
-    from mercli import batch, corpora
+    from mercli import batch
     from mercli import bundle as bundles
+    from mercli import corpora as labels
     from mercli.cli.progress import Display
     from mercli.fitting import fit as fit_corpus
 
@@ -100,9 +95,9 @@ def fit(
         fusion=fusion,
     )
     bundles.refuse_to_replace(output, front.kept)
-    sizes = corpora.parse_split(split) if split is not None else None
+    sizes = labels.parse_split(split) if split is not None else None
     wanted = read_classes(classes)
-    labelled = corpora.load(corpus, manifest=manifest, classes=wanted)
+    labelled = labels.load(corpora, manifest=manifest, classes=wanted)
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels

@@ -1,4 +1,4 @@
-"""Options of the commands that train: which front end, which recipe."""
+"""Options of the commands that read labelled corpora and train: which files, which front end, which recipe."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from mercli.training import Recipe
     from mercli.voice.spec import VoiceSpec
 
+Corpora = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CORPUS...",
+        help="Folders of a corpus whose file names are known, or manifests with file,label,speaker.",
+    ),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="A CSV with file,label,speaker; its files are relative to CORPUS."),
+]
 Classes = Annotated[
     str | None,
     typer.Option(
