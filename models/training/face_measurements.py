@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from javanese import read_javanese
-from mercli.corpora import read_ravdess
+from mercli import corpora
 from mercli.emotions import FER2013
 from mercli.face.box import Box, crop, prominence
 from mercli.face.detect import Detector, open_detector
@@ -133,8 +133,8 @@ def measure_margins(data: Path, detectors: dict[str, Detector], model: Path) -> 
     network = Network(model.read_bytes(), "the face network")
     size_px = int(network.input_shape[-1])
     javanese = [(e.path, e.label, "javanese") for e in read_javanese(data / "javanese-video", ".mp4")]
-    ravdess = [(path, label, "ravdess") for path, label, _ in read_ravdess(data / "ravdess-crops")]
-    ravdess = [(path, "neutral" if label == "calm" else label, corpus) for path, label, corpus in ravdess]
+    crops = corpora.load(data / "ravdess-crops", to_train=False).examples
+    ravdess = [(e.path, e.label, "ravdess") for e in crops]
     hits, missing = defaultdict(list), defaultdict(int)
     classes = {"javanese": sorted({label for _, label, _ in javanese}), "ravdess": list(FER2013)}
     for path, label, corpus in (*javanese, *ravdess):

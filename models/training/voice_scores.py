@@ -7,7 +7,6 @@ comes from the ONNX form that `mercli predict` runs. It takes some ten minutes o
 """
 
 import argparse
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,27 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from javanese import read_javanese
-from mercli import batch, classifiers, corpora, emotions, evaluation, fitting, training
+from mercli import batch, classifiers, corpora, emotions, evaluation, training
 from mercli.bundle import Bundle
 from mercli.card import score_table
 from mercli.corpora import Corpus
 from mercli.evaluation import Scores
 from mercli.setup import make_setup, open_bundle
-from mercli.training import Table, VoiceRecipe
+from mercli.survey import observe
+from mercli.table import Table
+from mercli.training import Recipe
 from mercli.voice.sets import DEFAULT, default_spec
 
 FIVE = ("angry", "fear", "happy", "sad", "neutral")
 SEED = 0
 _DRAWS = 10  # of the speakers that train and test on five classes
 _PERMUTATIONS = 5
-_SENTENCE = re.compile(r"\d{2}-\d{2}-\d{2}-\d{2}-(\d{2})")
 
 
 def measure(corpus: Corpus, feature_set: str, jobs: int) -> Table:
     """Measure the sound of a corpus, and altered copies of it."""
     folder, front = open_bundle()
     setup = make_setup(folder, front, ("voice",), voice=default_spec(feature_set))
-    measured = fitting.observe(corpus, setup, jobs=jobs)
+    measured = observe(corpus, replace(setup, altered=True), jobs=jobs)
     if measured.problems:  # the rows would no longer be those of the files
         raise SystemExit(f"cannot be measured: {measured.problems}")
     return measured.table
@@ -44,7 +44,7 @@ def measure(corpus: Corpus, feature_set: str, jobs: int) -> Table:
 class Judged:
     """Models of one recipe, trained and asked."""
 
-    def __init__(self, recipe: VoiceRecipe) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._front = Bundle(name="front-end", classes=emotions.ALL)
 
@@ -53,7 +53,7 @@ class Judged:
     ) -> NDArray[np.float64]:
         """Train on some rows and give the posteriors of others."""
         rows = table.take(np.flatnonzero(train))
-        made = training.fit(rows, self._front, name="fold", seed=SEED, voice=self._recipe)
+        made = training.fit(rows, self._front, name="fold", seed=SEED, recipe=self._recipe)
         return training.judge_all(made, table.take(np.flatnonzero(test)), classes).voice
 
     def by_folds(
@@ -132,9 +132,8 @@ def show_spread(said: NDArray[np.float64], table: Table) -> None:
 def of_ravdess(jobs: int, folder: Path, feature_set: str) -> tuple[Table, NDArray[np.str_]]:
     """Measure RAVDESS over its eight classes; give the sentence of each row as well."""
     corpus = corpora.load(folder, classes=emotions.ALL)
-    examples = tuple(replace(each, speaker=f"ravdess-{each.speaker}") for each in corpus.examples)
-    sentences = [match[1] for each in examples if (match := _SENTENCE.match(each.path.stem))]
-    return measure(replace(corpus, examples=examples), feature_set, jobs), np.array(sentences)
+    sentences = np.array([example.traits["sentence"] for example in corpus.examples])
+    return measure(corpus, feature_set, jobs), sentences
 
 
 def both_corpora(judged: Judged, ravdess: Table, javanese: Table) -> dict[str, Scores]:
@@ -174,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     table, sentences = of_ravdess(options.jobs, options.ravdess, options.set)
     for name in classifiers.NAMES if options.compare else (options.classifier,):
-        judged = Judged(VoiceRecipe(default_spec(options.set), name))
+        judged = Judged(Recipe(default_spec(options.set), name))
         said = judged.by_folds(table, folds(table))
         scores = {
             f"{options.set}, {name}, five folds": score(said, table),
