@@ -13,6 +13,7 @@ from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
 from mercli.cli.models import models
 from mercli.cli.predict import predict
+from mercli.cli.report import report
 
 app = typer.Typer(
     name="mercli",
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(fit)
 app.command()(features)
+app.command()(report)
 app.command()(demo)
 app.add_typer(models)
 
