@@ -6,7 +6,7 @@ from mercli.charts.theme import Spec
 
 BINS = 10  # of the range from 0 to 1
 
-_WIDTH = 210  # pixels of the longest bar: with its labels it fits a phone held upright
+_WIDTH = 165  # pixels of the longest bar: with its labels it fits a phone held upright
 
 
 def counts(values: Mapping[str, int], colours: Mapping[str, str], *, ink: str) -> Spec:
@@ -81,7 +81,7 @@ def histogram(shares: Sequence[float], title: str, *, colour: str, ink: str) -> 
     rows = [{"low": i / BINS, "high": (i + 1) / BINS, "n": n, "said": n or ""} for i, n in enumerate(binned)]
     return {
         "data": {"values": rows},
-        "width": 290,
+        "width": 235,
         "height": 130,
         "view": {"stroke": None},
         "encoding": {

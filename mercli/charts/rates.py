@@ -49,26 +49,15 @@ def rates(shown: Sequence[Rate], title: str, *, accent: str, quiet: str) -> Spec
         A Vega-Lite specification.
     """
     kinds = list(dict.fromkeys(rate.of for rate in shown))
-    colour = {
-        "field": "of",
-        "type": "nominal",
-        "sort": kinds,
-        "scale": {"domain": kinds, "range": [accent, *([quiet] * (len(kinds) - 1))]},
-        "legend": None,
-    }
-    shape = {
-        "field": "of",
-        "type": "nominal",
-        "sort": kinds,
-        "scale": {"domain": kinds, "range": [_SHAPES[i % len(_SHAPES)] for i in range(len(kinds))]},
-        "legend": {"title": None, "orient": "bottom", "columns": 2, "symbolStrokeColor": quiet}
-        if len(kinds) > 1
-        else None,
-    }
+    legend = {"title": None, "orient": "bottom", "columns": 2} if len(kinds) > 1 else None
+    of = {"field": "of", "type": "nominal", "sort": kinds, "legend": legend}
+    colour = {**of, "scale": {"domain": kinds, "range": [accent, *([quiet] * (len(kinds) - 1))]}}
+    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(kinds))]
+    shape = {**of, "scale": {"domain": kinds, "range": shapes}}
     return {
         "data": {"values": [asdict(rate) for rate in shown]},
         "width": 220,
-        "height": {"step": max(20, 9 * len(kinds) + 8)},
+        "height": {"step": max(20, 9 * len(kinds) + 8), "for": "position"},
         "encoding": {
             "y": {
                 "field": "row",

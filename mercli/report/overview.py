@@ -104,7 +104,7 @@ def _figures(files: Sequence[Row], classes: Sequence[str]) -> list[Figure]:
         figures.append(_bars("Who decided", "files by what decided", told, dict.fromkeys(told, colours.accent)))
     for column, title, axis, what in (
         ("confidence", "Confidence", "confidence", "the probability of the answer"),
-        ("face_coverage", "Face coverage", "share of frames with the face", "of the frames that were looked at"),
+        ("face_coverage", "Face coverage", "share of frames with the face", "how much of a clip shows the face"),
     ):
         shares = [value for row in files if isinstance(value := row[column], float)]
         if shares:

@@ -159,10 +159,10 @@ def _group(name: str, groups: Mapping[str, Scores], evaluation: Evaluation) -> d
     # The accent is of the model that comes first: of fusion, where there is one.
     models.sort(key=lambda model: model != "fusion")
     shown = [
-        Rate(group, model, scores[model].rates[_GROUP_METRIC])
+        Rate(group, rate.of, rate.value, rate.low, rate.high)
         for group, scores in list(groups.items())[:_MOST_ROWS]
         for model in models
-        if model in scores and _GROUP_METRIC in scores[model].rates
+        for rate in _rates({model: scores[model]} if model in scores else {}, _GROUP_METRIC, model)
     ]
     return {
         "name": name,
