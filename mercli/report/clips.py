@@ -131,7 +131,7 @@ def _data(results: Results, timelines: Timelines | None) -> dict[str, Any]:
         }
         below = {"orient": "bottom", "columns": 4}
         data["spec"], data["spec_data"] = timeline(results.classes), DATA
-        data["config"] = {**config(_PAGE), "aria": False, "legend": {**config(_PAGE)["legend"], **below}}
+        data["config"] = {**config(_PAGE), "legend": {**config(_PAGE)["legend"], **below}}
         data["scale"], data["missing"] = SCALE, MISSING
     return data
 

@@ -211,7 +211,14 @@
     spec.spec.width = width;
     spec.spec.height = 64;
     const options = { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: false, config: data.config };
-    return vegaEmbed(chart, { ...spec, datasets: { [data.spec_data]: values(steps) } }, options);
+    return vegaEmbed(chart, { ...spec, datasets: { [data.spec_data]: values(steps) } }, options).then(() => {
+      // It is one image: what Vega says of its parts would be read out mark by mark.
+      for (const part of chart.querySelectorAll("[role]")) {
+        for (const name of part.getAttributeNames().filter((name) => name === "role" || name.startsWith("aria-"))) {
+          part.removeAttribute(name);
+        }
+      }
+    });
   };
 
   const resized = new ResizeObserver((entries) => {
@@ -259,5 +266,6 @@
   for (const element of document.querySelectorAll(".script")) {
     element.hidden = false;
   }
+  document.querySelector(".plain-page").hidden = true;
   filter();
 })();
