@@ -44,6 +44,7 @@ def config(palette: Palette = LIGHT) -> Spec:
         "labelColor": palette.ink,
         "titleColor": palette.ink,
         "titleFontWeight": "normal",
+        "labelFontSize": 11,
         "domainColor": palette.quiet,
         "tickColor": palette.quiet,
         "gridColor": palette.grid,

@@ -45,7 +45,13 @@ def timeline(classes: Sequence[str], *, width: int | str = 640, row_height: int 
             "height": row_height,
             "mark": {"type": "rect", "stroke": None},
             "encoding": {
-                "x": {"field": "start_s", "type": "quantitative", "title": "seconds"},
+                "x": {
+                    "field": "start_s",
+                    "type": "quantitative",
+                    "title": "seconds",
+                    "scale": {"nice": False},
+                    "axis": {"tickMinStep": 1},
+                },
                 "x2": {"field": "end_s"},
                 "y": {
                     "field": "bottom",

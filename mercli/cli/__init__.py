@@ -15,6 +15,7 @@ from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
 from mercli.cli.models import models
 from mercli.cli.predict import predict
+from mercli.cli.report import report
 
 app = typer.Typer(
     name="mercli",
@@ -27,6 +28,7 @@ app.command()(predict)
 app.command()(fit)
 app.command()(evaluate)
 app.command()(features)
+app.command()(report)
 app.command()(demo)
 app.add_typer(corpus)
 app.add_typer(models)

@@ -294,6 +294,7 @@ def _write(found: "Evaluation", outputs: Mapping[str, Path | None]) -> None:
     from mercli.evaluation import markdown
     from mercli.evaluation.pictures import draw_dimensions
     from mercli.files import write_text
+    from mercli.report import write_page
 
     for option, path in outputs.items():
         if path is None:
@@ -306,6 +307,8 @@ def _write(found: "Evaluation", outputs: Mapping[str, Path | None]) -> None:
             tables.write(path, found.answers, found.columns, option)
         elif option == "--pca":
             draw_dimensions(found, path, option)
+        else:
+            write_page(path, evaluations=[found.to_json()])
 
 
 def _show(found: "Evaluation") -> None:

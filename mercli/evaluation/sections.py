@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mercli.evaluation import original
 from mercli.evaluation.scores import RATES, Scores
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def sections(found: "Evaluation") -> Iterator[Section]:
     for what, score in found.scores.items():
         yield _calibration(what, score)
     if found.ranking:
-        yield _ranking(found.ranking, found.published.get("most_discriminative"))
+        yield _ranking(found.ranking, original.FEATURE if found.published else None)
 
 
 def scores(found: Mapping[str, Scores], title: str = "Scores") -> Section:
@@ -116,7 +117,7 @@ def _drawn(drawn: "Permuted", rate: str) -> str:
 def _published(found: "Evaluation") -> Section:
     rows = []
     for what, score in found.scores.items():
-        if isinstance(figures := found.published.get(what), Mapping):
+        if figures := found.published.get(what):
             pairs = ((with_interval(score, rate), f"{figures[rate]:.3f}") for rate in ("accuracy", "macro_f1"))
             rows.append((what, *(cell for pair in pairs for cell in pair)))
     headings = ("", "accuracy here", "published", "macro-F1 here", "published")

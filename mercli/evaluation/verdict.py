@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import mercli
+from mercli.evaluation import format
 from mercli.evaluation.chance import Permuted
 from mercli.evaluation.judged import Groups
 from mercli.evaluation.ranking import Ranking
 from mercli.evaluation.scores import Scores
 from mercli.tables import Row
-
-FORMAT, FORMAT_VERSION = "mercli-evaluation", 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +69,15 @@ class Evaluation:
     columns: dict[str, type]
     bundle: str | None = None
     seen: tuple[str, ...] = ()
-    published: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     ranking: Ranking | None = None
     command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Give plain JSON values: what `mercli report` reads."""
         return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format": format.NAME,
+            "format_version": format.VERSION,
             "mercli": mercli.__version__,
             "command": self.command,
             "corpus": {"name": self.corpus, "clips": self.n_clips, "speakers": self.n_speakers},

@@ -1,0 +1,3 @@
+"""What an evaluation's JSON calls itself."""
+
+NAME, VERSION = "mercli-evaluation", 1
