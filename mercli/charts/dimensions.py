@@ -6,6 +6,9 @@ from typing import Any
 
 from mercli.charts.theme import Spec, emotion_scale
 
+PAIRS = tuple(combinations(range(3), 2))
+"""The planes: which two dimensions each shows."""
+
 
 def dimensions(
     points: Sequence[Sequence[float]],
@@ -13,6 +16,7 @@ def dimensions(
     explained: Sequence[float],
     classes: Sequence[str],
     *,
+    pairs: Sequence[tuple[int, int]] = PAIRS,
     side: int = 260,
 ) -> Spec:
     """Lay clips out.
@@ -27,6 +31,8 @@ def dimensions(
         The share of the variance in each dimension.
     classes : sequence of str
         The names, in the order of the legend.
+    pairs : sequence of (int, int)
+        The planes to show, side by side.
     side : int
         Of a plane, in pixels.
 
@@ -44,30 +50,20 @@ def dimensions(
         title = f"dimension {i + 1} ({explained[i]:.0%} of variance)"
         return {"field": f"d{i}", "type": "quantitative", "title": title, "scale": {"zero": False}}
 
-    return {
-        "data": {"values": values},
-        "hconcat": [
-            {
-                "width": side,
-                "height": side,
-                "mark": {"type": "point", "filled": True, "opacity": 0.65, "size": 22},
-                "encoding": {
-                    "x": axis(i),
-                    "y": axis(j),
-                    "color": {
-                        "field": "emotion",
-                        "type": "nominal",
-                        "scale": emotion_scale(tuple(classes)),
-                        "title": None,
-                    },
-                    "shape": {
-                        "field": "emotion",
-                        "type": "nominal",
-                        "scale": {"domain": list(classes)},
-                        "title": None,
-                    },
-                },
-            }
-            for i, j in combinations(range(3), 2)
-        ],
-    }
+    of = {"field": "emotion", "type": "nominal", "title": None}
+    mark = {"type": "point", "filled": True, "opacity": 0.65, "size": 22}
+    planes = [
+        {
+            "width": side,
+            "height": side,
+            "mark": mark,
+            "encoding": {
+                "x": axis(i),
+                "y": axis(j),
+                "color": {**of, "scale": emotion_scale(tuple(classes))},
+                "shape": {**of, "scale": {"domain": list(classes)}},
+            },
+        }
+        for i, j in pairs
+    ]
+    return {"data": {"values": values}, "hconcat": planes}

@@ -6,7 +6,7 @@ from typing import Any
 from mercli.charts import drawing
 from mercli.charts.calibration import calibration
 from mercli.charts.confusion import confusion
-from mercli.charts.dimensions import dimensions
+from mercli.charts.dimensions import PAIRS, dimensions
 from mercli.charts.rates import Rate, rates
 from mercli.emotions import ordered
 from mercli.report.evaluations import METRICS, Evaluation, Features, Score, Scores
@@ -179,18 +179,22 @@ def _group(name: str, groups: Mapping[str, Scores], evaluation: Evaluation) -> d
     }
 
 
+def _planes(features: Features) -> Iterator[Figure]:
+    """Draw the clips in each pair of dimensions: a figure each, so that they go below each other on a phone."""
+    classes = ordered(features.labels)
+    for i, j in PAIRS if features.points else ():
+        chart = dimensions(features.points, features.labels, features.explained, classes, pairs=[(i, j)])
+        title = f"Dimensions {i + 1} and {j + 1}"
+        shares = f"{features.explained[i]:.0%} and {features.explained[j]:.0%}"
+        said = f"{title} of the features, with {shares} of the variance: {len(features.points)} clips"
+        yield Figure(title, drawing.svg(chart, said))
+
+
 def _features(features: Features) -> dict[str, Any]:
-    drawn = None
-    if features.points:
-        classes = ordered(features.labels)
-        chart = dimensions(features.points, features.labels, features.explained, classes)
-        shares = ", ".join(f"{share:.0%}" for share in features.explained)
-        said = f"{len(features.points)} clips in the three leading dimensions, which hold {shares} of the variance"
-        drawn = Figure("Clips in the leading dimensions of their features", drawing.svg(chart, said))
     return {
         "set": features.set,
         "n": len(features.ranking),
-        "figure": drawn,
+        "figures": list(_planes(features)),
         "rows": [
             (
                 each.name,
