@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from mercli.cli import app
-from mercli.features import set_names
+from mercli.measurement import set_names
 from mercli.setup import open_bundle
 from mercli.tables import columns
 from mercli_kernels.described import PATTERNS

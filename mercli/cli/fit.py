@@ -87,7 +87,7 @@ def fit(
 
     from mercli import batch, corpora
     from mercli import bundle as bundles
-    from mercli.cli.progress import Display
+    from mercli.progress import Display
     from mercli.fitting import fit as fit_corpus
 
     front = open_front_end(

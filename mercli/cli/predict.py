@@ -110,7 +110,7 @@ def predict(
     130 if it was interrupted.
     """
     from mercli import batch, journal, prediction, tables
-    from mercli.cli.progress import Display
+    from mercli.progress import Display
     from mercli.errors import UsageError
     from mercli.profile import Profile
     from mercli.setup import make_setup, open_bundle
