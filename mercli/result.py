@@ -37,6 +37,12 @@ class Timeline:
     voice: NDArray[np.float64]
     face: NDArray[np.float64]
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Timeline):
+            return NotImplemented
+        names = ("starts_s", "ends_s", "fused", "voice", "face")
+        return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -114,7 +114,9 @@ def test_samples_and_their_file_have_the_same_features_at_any_rate(media_folder:
         path = media_folder / f"{rate}.wav"
         soundfile.write(path, voice, rate, subtype="FLOAT")
         for samples in (voice, voice.astype(np.float64)):
-            assert np.array_equal(mercli.features(samples, sample_rate_hz=rate).values, mercli.features(path).values)
+            assert np.array_equal(
+                mercli.features(samples, sample_rate_hz=rate).values, mercli.features(path).values
+            )
 
 
 def test_a_path_may_be_text(recording: Path) -> None:

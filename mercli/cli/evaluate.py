@@ -38,11 +38,11 @@ from mercli.cli.recipe import (
 )
 
 if TYPE_CHECKING:
-    from mercli.progress import Display
     from mercli.corpora import Corpus
     from mercli.evaluation.run import Wish
     from mercli.evaluation.verdict import Evaluation
     from mercli.limits import Limits
+    from mercli.progress import Display
     from mercli.setup import Setup
 
 

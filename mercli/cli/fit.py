@@ -87,8 +87,8 @@ def fit(
 
     from mercli import batch, corpora
     from mercli import bundle as bundles
-    from mercli.progress import Display
     from mercli.fitting import fit as fit_corpus
+    from mercli.progress import Display
 
     front = open_front_end(
         base,
