@@ -120,9 +120,9 @@ def predict(
     Examples
     --------
     >>> import mercli, tempfile
-    >>> from mercli.sample import write_clips
+    >>> from mercli.sample import write_sample_videos
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     files = write_clips(folder)
+    ...     files = write_sample_videos(folder)
     ...     said = mercli.predict(folder, jobs=1)
     >>> [each.file for each in said], said["angry-voice.wav"].status
     (['angry-voice.wav', 'happy.mp4', 'sad.mp4'], 'partial')

@@ -115,7 +115,7 @@ def predict(
     kernel_cache.settle()
     is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
     run = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
-    # Closed here and now: who keeps an error that is raised below, as notebooks do, would keep the workers with it.
+    # Closed here: who keeps an error that is raised below, as notebooks do, would keep the workers with it.
     with contextlib.closing(run) as finished:
         for index, outcome in finished:
             if isinstance(outcome, Lost):

@@ -20,7 +20,7 @@ def likeliest(posterior: NDArray[np.float64]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline:  # noqa: PLW1641 - arrays have no hash
     """Hold what was said of a clip second by second.
 
     Parameters
