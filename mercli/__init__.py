@@ -44,17 +44,19 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import what is asked for when it is asked for: every command and every worker begins with this module."""
-    import importlib
+if not TYPE_CHECKING:  # to a type checker, every name would be there
 
-    if name == "errors":
-        return importlib.import_module("mercli.errors")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"mercli.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> object:
+        """Import what is asked for when it is asked for: every command and every worker begins with this module."""
+        import importlib
+
+        if name == "errors":
+            return importlib.import_module("mercli.errors")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"mercli.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:
