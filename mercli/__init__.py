@@ -47,7 +47,7 @@ _HOMES = {
 if not TYPE_CHECKING:  # to a type checker, every name would be there
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for when it is asked for: every command and every worker begins with this module."""
+        """Import what is asked for when it is asked for: every command and every worker begins here."""
         import importlib
 
         if name == "errors":

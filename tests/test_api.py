@@ -29,6 +29,7 @@ from mercli import interrupts, prediction, tables
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.errors import BundleError, MercliError, UsageError
+from mercli.inputs import Input
 from mercli.journal import Journal
 from mercli.predictions import Prediction, Predictions, timeline_of
 from mercli.result import Timeline
@@ -36,6 +37,7 @@ from mercli.sample import draw_portrait, write_video
 from mercli.setup import make_setup, open_bundle
 from mercli.sheet import html_table
 
+ROOT = Path(__file__).parents[1]
 CLASSES = FER2013
 
 
@@ -426,11 +428,8 @@ def test_threads_may_predict_at_once(folder: Path, said: Predictions) -> None:
 def test_an_error_that_is_kept_keeps_no_worker(folder: Path, tmp_path: Path) -> None:
     loaded = mercli.load_bundle()
     setup = make_setup(*open_bundle(), None)
-    files = [
-        item
-        for i in range(20)
-        for item in mercli.api._find(shutil.copy(folder / "both.mp4", tmp_path / f"{i}.mp4"))
-    ]
+    copies = [Path(shutil.copy(folder / "both.mp4", tmp_path / f"{i}.mp4")) for i in range(20)]
+    files = [Input(path, path.name) for path in copies]
     before = signal.getsignal(signal.SIGINT)
 
     def fail(_: object) -> None:
@@ -546,7 +545,7 @@ def test_type_checkers_know_the_public_names(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "MYPYPATH": os.pathsep.join(os.environ.get("PYTHONPATH", "").split(os.pathsep))},
+        env={**os.environ, "MYPYPATH": os.pathsep.join(str(ROOT / name) for name in (".", "kernels", "models"))},
     )
     for kind in ("predictions.Prediction", "predictions.Predictions", "ndarray", "bundle.Bundle"):
         assert f'{kind}"' in done.stdout or f"{kind}[" in done.stdout, done.stdout
