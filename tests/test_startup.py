@@ -113,7 +113,8 @@ def test_the_help_imports_nothing_heavy():
 def test_to_import_the_package_imports_nothing_of_it():
     code = "import json, sys; before = {*sys.modules}; import mercli; dir(mercli); hasattr(mercli, 'absent'); "
     code += "print(json.dumps(sorted({*sys.modules} - before)), file=sys.stderr)"
-    assert modules_of(code, env=dict(os.environ)) <= {"mercli", "importlib", "importlib._bootstrap", "warnings"}
+    modules = modules_of(code, env=dict(os.environ))
+    assert {name for name in modules if not name.startswith("importlib")} <= {"mercli", "warnings"}
 
 
 def test_a_script_that_predicts_imports_nothing_that_only_workers_run(warm, talking_video):
