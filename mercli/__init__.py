@@ -2,7 +2,62 @@
 
 import os
 
+TYPE_CHECKING = False  # as type checkers understand it; `typing` takes longer to import than all of this
+if TYPE_CHECKING:
+    from mercli import errors
+    from mercli.api import load_bundle, predict
+    from mercli.bundle import Bundle
+    from mercli.measurement import Features, features
+    from mercli.predictions import Prediction, Predictions
+    from mercli.result import Timeline
+    from mercli.sheet import Sheet
+
 # ONNX Runtime reports its use to its makers unless this stands before it is imported, here and in every worker.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Bundle",
+    "Features",
+    "Prediction",
+    "Predictions",
+    "Sheet",
+    "Timeline",
+    "__version__",
+    "errors",
+    "features",
+    "load_bundle",
+    "predict",
+]
+
+_HOMES = {
+    "Bundle": "bundle",
+    "Features": "measurement",
+    "Prediction": "predictions",
+    "Predictions": "predictions",
+    "Sheet": "sheet",
+    "Timeline": "result",
+    "features": "measurement",
+    "load_bundle": "api",
+    "predict": "api",
+}
+
+
+if not TYPE_CHECKING:  # to a type checker, every name would be there
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for when it is asked for: every command and every worker begins here."""
+        import importlib
+
+        if name == "errors":
+            return importlib.import_module("mercli.errors")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"mercli.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

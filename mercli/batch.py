@@ -95,8 +95,7 @@ def run(
     KeyboardInterrupt
         After a request to end; no worker is left then.
     """
-    if jobs < 1:
-        raise UsageError(f"{jobs} jobs were asked for; at least one is needed")
+    refuse_no_jobs(jobs)
     waiting = deque(long_first(paths, jobs))
     suspects: deque[int] = deque()
     # loky replaces a worker that grew, and says so; nothing is lost by it.
@@ -161,6 +160,12 @@ def run_with(
 def default_jobs() -> int:
     """Give the number of processors this process may use."""
     return int(joblib.cpu_count())
+
+
+def refuse_no_jobs(jobs: int) -> None:
+    """Raise a UsageError where no worker is asked for."""
+    if jobs < 1:
+        raise UsageError(f"{jobs} jobs were asked for; at least one is needed")
 
 
 def _affordable(jobs: int) -> int:

@@ -7,7 +7,7 @@ import re
 import reprlib
 import shutil
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ _FILES_LIMIT = 512 << 20  # bytes of all files together: they are held in memory
 class Model:
     """Hold a classifier: ONNX bytes, and the classes it knows in the order of its output."""
 
-    onnx: bytes
+    onnx: bytes = field(repr=False)
     classes: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ class FacePart:
     """Hold what turns frames into posteriors; without a clip model the frames' posteriors are averaged."""
 
     spec: FaceSpec
-    network: bytes
+    network: bytes = field(repr=False)
     model: Model | None = None
 
 
@@ -83,6 +83,8 @@ class Bundle:
         The model card, Markdown.
     digest : str
         SHA-256 over the manifest and, through its hashes, over every file. Empty before it is saved.
+    folder : Path or None
+        Where it was read from, which is no part of it.
     """
 
     name: str
@@ -90,9 +92,10 @@ class Bundle:
     voice: VoicePart | None = None
     face: FacePart | None = None
     fusion: FusionPart | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-    card: str = ""
+    training: dict[str, Any] = field(default_factory=dict, repr=False)
+    card: str = field(default="", repr=False)
     digest: str = ""
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -229,7 +232,7 @@ def load(folder: Path) -> Bundle:
                 raise ValueError(f"SHA-256 {reprlib.repr(expected)}, bytes {reprlib.repr(size)} of {name!r}")
             contents[name] = _read_checked(folder, name, expected, size, limit=left)
             left -= len(contents[name])
-        return _from_manifest(manifest, contents)
+        return replace(_from_manifest(manifest, contents), folder=folder.resolve())
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BundleError(f"bundle {folder}: {MANIFEST} is not understood ({repr(error)[:200]})") from error
 

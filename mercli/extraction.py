@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from mercli import batch, kernel_cache
 from mercli.assembly import Assembly, Layout, Rows, assembly_for, columns_of
 from mercli.errors import MercliError, MissingModality, sentence
-from mercli.features import LEVELS, Meter, heard, listen, set_names
 from mercli.inputs import Input
 from mercli.limits import Limits
+from mercli.measurement import LEVELS, Meter, heard, listen, set_names
 from mercli.voice.track import VoiceTrack
 from mercli.worker import Lost
 
@@ -30,7 +30,7 @@ class Setup:
     Parameters
     ----------
     feature_set, level : str
-        See `mercli.features.measure`.
+        See `mercli.features`.
     ending : str
         Of the table's name: its format.
     folder : str

@@ -64,6 +64,14 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
     return [Input(path, table_name(names[real])) for real, (path, _, _) in found.items()]
 
 
+def find_some(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Input]:
+    """Find media files as `find` does, and raise a UsageError where there are none."""
+    inputs = find(paths, leave_out=leave_out)
+    if not inputs:
+        raise UsageError(f"no video or sound file in {', '.join(paths) or 'an empty list of paths'}")
+    return inputs
+
+
 def _expand(text: str) -> Iterator[tuple[Path, str, str]]:
     matches = [Path(text)] if os.path.lexists(text) else _match(text)
     if not matches:

@@ -1,5 +1,6 @@
 """What one file may cost: time, memory, length and picture size."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -30,6 +31,44 @@ class Limits:
     max_memory: int | None = None
     max_duration_s: float | None = None
     max_pixels: int | None = 40_000_000
+
+
+def read_limits(
+    jobs: int, *, timeout: float, max_memory: int | str | None, max_duration: float, max_pixels: int
+) -> Limits:
+    """Make limits of what a user says.
+
+    Parameters
+    ----------
+    jobs : int
+        How many workers share the memory.
+    timeout, max_duration : float
+        Seconds; 0 is no limit.
+    max_memory : int or str or None
+        Bytes, or a size for `parse_size`; 0 is no limit. None is a worker's share of the machine's memory.
+    max_pixels : int
+        Width times height; 0 is no limit.
+
+    Returns
+    -------
+    Limits
+        For each file.
+
+    Raises
+    ------
+    UsageError
+        If a limit makes no sense.
+    """
+    for option, seconds in (("--timeout", timeout), ("--max-duration", max_duration)):
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise UsageError(f"{option} {seconds} is no number of seconds; 0 is for no limit")
+    if max_pixels < 0:
+        raise UsageError(f"--max-pixels {max_pixels} is no number of pixels; 0 is for no limit")
+    if isinstance(max_memory, int) and max_memory < 0:
+        raise UsageError(f"--max-memory {max_memory} is no number of bytes; 0 is for no limit")
+    memory = memory_share(jobs) if max_memory is None else max_memory
+    memory = parse_size(memory) if isinstance(memory, str) else memory
+    return Limits(timeout or None, memory or None, max_duration or None, max_pixels or None)
 
 
 def parse_size(text: str) -> int:

@@ -1,5 +1,6 @@
 """From files to the rows of a journal: what `mercli predict` does."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -113,24 +114,26 @@ def predict(
     paths = [item.path for item in inputs]
     kernel_cache.settle()
     is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
-    finished = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
-    for index, outcome in finished:
-        if isinstance(outcome, Lost):
-            seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
-        else:
-            seen, result = outcome
-        name = inputs[index].name
-        clock = Clock()
-        with clock(WRITE):
-            journal.append(
-                name,
-                _origin(seen, recipe, setup),
-                tables.rows(name, result, bundle.classes, label, with_profile=setup.profile),
-                tables.seconds(result.timeline),
-            )
-        if profile is not None:
-            profile.add(name, result.spent, clock.spent[WRITE])
-        on_result(result)
+    run = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
+    # Closed here: who keeps an error that is raised below, as notebooks do, would keep the workers with it.
+    with contextlib.closing(run) as finished:
+        for index, outcome in finished:
+            if isinstance(outcome, Lost):
+                seen, result = None, Result(outcome.status, Evidence(), error=outcome.reason)
+            else:
+                seen, result = outcome
+            name = inputs[index].name
+            clock = Clock()
+            with clock(WRITE):
+                journal.append(
+                    name,
+                    _origin(seen, recipe, setup),
+                    tables.rows(name, result, bundle.classes, label, with_profile=setup.profile),
+                    tables.seconds(result.timeline),
+                )
+            if profile is not None:
+                profile.add(name, result.spent, clock.spent[WRITE])
+            on_result(result)
 
 
 # What only workers run is imported where it runs.

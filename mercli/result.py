@@ -20,7 +20,7 @@ def likeliest(posterior: NDArray[np.float64]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline:  # noqa: PLW1641 - arrays have no hash
     """Hold what was said of a clip second by second.
 
     Parameters
@@ -36,6 +36,12 @@ class Timeline:
     fused: NDArray[np.float64]
     voice: NDArray[np.float64]
     face: NDArray[np.float64]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Timeline):
+            return NotImplemented
+        names = ("starts_s", "ends_s", "fused", "voice", "face")
+        return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from mercli.formats import FRAME_RATE_HZ
 from mercli.limits import Limits
 from mercli.voice.spec import VoiceSpec
 
+_LEAST_HZ, _MOST_HZ = 0.1, 1000  # frames a second to look at
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -151,7 +153,7 @@ def make_setup(
     UsageError
         If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
         needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
-        none is looked at.
+        none is looked at; if the rate of frames is out of bounds.
     """
     known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
     wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
@@ -169,6 +171,8 @@ def make_setup(
 
         open_detector(detector)
         detector = str(found.resolve())
+    if not _LEAST_HZ <= frame_rate_hz <= _MOST_HZ:  # NaN is neither
+        raise UsageError(f"--fps {frame_rate_hz:g} is no such rate; give one from {_LEAST_HZ} to {_MOST_HZ}")
     modalities = tuple(name for name in MODALITIES if name in wanted)
     network = _find_encoder(folder, bundle, modalities, voice, encoder)
     return Setup(

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from mercli.errors import UsageError
 from mercli.files import replaced_file
 from mercli.result import PROBABILITY_DIGITS, Result, Timeline, likeliest
 from mercli.spreadsheet import is_formula
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -200,6 +203,13 @@ def write(path: Path, rows: Iterable[Row], schema: Mapping[str, type], option: s
         write_as(part, rows, schema)
 
 
+def to_arrow(rows: Iterable[Row], schema: Mapping[str, type]) -> "pa.Table":
+    """Give a table as a pyarrow.Table, whose types are those of the schema whatever is missing."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(list(rows), schema=_arrow_schema(schema))
+
+
 def write_csv(file: IO[str], rows: Iterable[Row], schema: Mapping[str, type]) -> None:
     """Write a table as CSV to an open text file.
 
@@ -236,12 +246,18 @@ def _write_parquet(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-    fields = pa.schema([(name, types[kind]) for name, kind in schema.items()])
+    fields = _arrow_schema(schema)
     left = iter(rows)
     with pq.ParquetWriter(path, fields) as writer:
         while group := list(itertools.islice(left, _GROUP_ROWS)):
             writer.write_table(pa.Table.from_pylist(group, schema=fields))
+
+
+def _arrow_schema(schema: Mapping[str, type]) -> "pa.Schema":
+    import pyarrow as pa
+
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    return pa.schema([(name, types[kind]) for name, kind in schema.items()])
 
 
 def _top(posterior: NDArray[np.float64] | None, classes: Sequence[str]) -> str | None:

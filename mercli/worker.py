@@ -25,6 +25,8 @@ from mercli.limits import Limits, show_size
 HANDLES = 7
 """Files that this process holds open for each worker."""
 
+_STARTING = threading.Lock()
+
 _START_S = 300.0  # a worker that has not started by then never will
 _GONE_S = 10.0  # a worker that is no more is noticed by loky well before that
 
@@ -181,17 +183,18 @@ def _start_trackers() -> None:
 
     They clean up after this process, and are to say nothing of it should it be killed.
     """
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = "ignore"
-    try:
-        with interrupts.kept_from_children():
-            loky_tracker.ensure_running()
-            if sys.platform != "win32":
-                resource_tracker.ensure_running()
-    finally:
-        os.environ.pop("PYTHONWARNINGS")
-        if before is not None:
-            os.environ["PYTHONWARNINGS"] = before
+    with _STARTING:  # runs may begin in several threads, and there is one environment
+        before = os.environ.get("PYTHONWARNINGS")
+        os.environ["PYTHONWARNINGS"] = "ignore"
+        try:
+            with interrupts.kept_from_children():
+                loky_tracker.ensure_running()
+                if sys.platform != "win32":
+                    resource_tracker.ensure_running()
+        finally:
+            os.environ.pop("PYTHONWARNINGS")
+            if before is not None:
+                os.environ["PYTHONWARNINGS"] = before
 
 
 def _broken(why: str) -> Future[Any]:

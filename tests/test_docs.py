@@ -1,16 +1,20 @@
 """The documentation says what the program does."""
 
+import doctest
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+import mercli
 from mercli.cli import app
-from mercli.features import set_names
+from mercli.measurement import set_names
 from mercli.setup import open_bundle
 from mercli.tables import columns
 from mercli_kernels.described import PATTERNS
@@ -54,12 +58,118 @@ def test_every_feature_set_has_a_section_and_every_short_term_feature_a_line():
             assert f"`{pattern.columns()[0].name}`" in section or f"`{pattern.general().name}`" in section, pattern
 
 
+# Links
+
+
+def prose(page: Path) -> str:
+    """A page without its code, in which nothing is a link or a heading."""
+    fenced = re.compile(r"^([ \t]*)(```+|~~~+).*?^\1\2[ \t]*$", re.M | re.S)
+    return fenced.sub("", page.read_text(encoding="utf-8"))
+
+
+def links(page: Path) -> list[str]:
+    """Where a page leads to within the project, its pictures among them."""
+    text = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", prose(page), flags=re.S)
+    inline = re.findall(r"\]\(\s*<?([^)\s>]+)>?(?:\s+[\"'(][^)]*)?\s*\)", text)
+    labelled = re.findall(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)", text, re.M)
+    tags = re.findall(r"""<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=["']([^"']+)""", text)
+    return [link for link in (*inline, *labelled, *tags) if not re.match(r"[a-z][a-z0-9+.-]*:", link)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which GitHub finds the headings of a page, and those that the page gives itself."""
+    text = prose(page)
+    found: set[str] = set(re.findall(r"""<a\b[^>]*?\b(?:id|name)=["']([^"']+)""", text))
+    for heading in re.findall(r"^ {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$", text, re.M):
+        shown = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", shown.strip().lower()).replace(" ", "-")
+        found.add(next(name for name in (slug, *(f"{slug}-{n}" for n in range(1, 99))) if name not in found))
+    return found
+
+
+def lost(page: Path) -> list[str]:
+    """The links of a page that lead nowhere."""
+    nowhere = []
+    for link in links(page):
+        target, _, anchor = link.partition("#")
+        path = page.parent / target if target else page
+        if not path.exists() or (anchor and (path.suffix != ".md" or anchor not in anchors(path))):
+            nowhere.append(link)
+    return nowhere
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_pages_lead_somewhere(page):
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    for target in targets:
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_links_to_pages_headings_and_pictures_lead_somewhere(page):
+    assert lost(page) == []
+
+
+def test_every_page_is_reached_from_the_index():
+    reached, left = set(), [ROOT / "docs" / "index.md"]
+    while left:
+        page = left.pop().resolve()
+        if page not in reached and page.suffix == ".md" and page.exists():
+            reached.add(page)
+            left += [page.parent / link.partition("#")[0] for link in links(page) if link[0] != "#"]
+    assert {page for page in (ROOT / "docs").glob("*.md") if page.resolve() not in reached} == set()
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("The first run", "the-first-run"),
+        ("`mercli fit`, and what it *costs*", "mercli-fit-and-what-it-costs"),
+        ("One [link](a.md#b) (two)", "one-link-two"),
+        ("snake_case + and Grüße", "snake_case--and-grüße"),
+        ("Closed ##", "closed"),
+    ],
+)
+def test_headings_are_found_by_the_names_that_github_gives_them(tmp_path, heading, anchor):
+    page = tmp_path / "a.md"
+    page.write_text(f"# {heading}\n\n```sh\n# no heading\n```\n\n### {heading}\n", encoding="utf-8")
+    assert anchors(page) == {anchor, f"{anchor}-1"}
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "b.md").write_text("# Here\n", encoding="utf-8")
+    (tmp_path / "c.png").touch()
+    good = "[a](b.md) [a](b.md#here 'title') ![a](c.png) [a](https://example.org/#x) [a](#top) `[a](no)`"
+    bad = '[a](no.md) [a](b.md#there) ![a](no.png) <img src="no.svg"> [a](#bottom)'
+    page = tmp_path / "a.md"
+    page.write_text(f"# Top\n\n{good}\n\n{bad}\n\n[x]: lost.md\n\n```\n[a](no)\n```\n", encoding="utf-8")
+    assert sorted(lost(page)) == ["#bottom", "b.md#there", "lost.md", "no.md", "no.png", "no.svg"]
+
+
+# Examples in Python
+
+
+def examples(page: Path) -> str:
+    """The blocks of Python of a page, each on its own lines."""
+    text = page.read_text(encoding="utf-8")
+    kept = re.sub(r"^```python\n(.*?)^```$", r"\0\n\1\0", text, flags=re.M | re.S).split("\0")
+    return "".join(part if place % 2 else "\n" * part.count("\n") for place, part in enumerate(kept))
+
+
+def test_what_the_page_on_python_shows_is_what_happens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "python.md"
+    test = doctest.DocTestParser().get_doctest(examples(page), {}, page.name, str(page), 0)
+    assert len(test.examples) > 40
+    assert len(re.findall("^```python\n>>> ", read("docs/python.md"), re.M)) == read("docs/python.md").count(
+        "```python"
+    )
+    said: list[str] = []
+    ran = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
+    assert ran.failed == 0, "".join(said)
+
+
+def test_every_field_and_option_is_in_the_page_on_python():
+    page = read("docs/python.md")
+    names = [field.name for field in fields(mercli.Prediction)]
+    names += [name for name in inspect.signature(mercli.predict).parameters if name != "paths"]
+    assert [name for name in names if not re.search(rf"\b{name}\b", page)] == []
+
+
+# The commands
 
 
 def test_every_column_is_documented():

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+import mercli
 from mercli.cli import app
-from mercli.features import LEVELS, measure
+from mercli.measurement import LEVELS
 from mercli.sample import write_audio
 from mercli.voice.sets import DEFAULT
 
@@ -144,7 +145,7 @@ def test_every_file_with_a_voice_has_the_rows_that_its_features_have(
 ) -> None:
     table = read(tables, f"{level}.parquet")
     for name in MEASURED:
-        expected = measure(folder / name, set="original-34", level=level)
+        expected = mercli.features(folder / name, set="original-34", level=level)
         shown = f"./{name}" if name[0] == "=" else name
         rows = table.filter(pa.compute.equal(table["file"], shown))
         assert rows.column_names == [*FIRST[level], *expected.names]
@@ -249,7 +250,7 @@ def test_a_run_where_all_is_well_ends_with_0_and_quiet_says_nothing(
 
 def test_the_set_is_the_default_one_unless_another_is_named(features: Features, sound_only: Path) -> None:
     ran = features(sound_only, "-q")
-    assert tuple(ran.rows[0])[4:] == measure(sound_only, set=DEFAULT).names
+    assert tuple(ran.rows[0])[4:] == mercli.features(sound_only, set=DEFAULT).names
     help_ = " ".join(features("--help").out.replace("│", " ").split())
     assert f"The feature set. [default: ({DEFAULT})]" in help_
 

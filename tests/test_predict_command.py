@@ -705,7 +705,7 @@ def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> N
 WATCHED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
-from mercli.cli import progress
+from mercli import progress
 advance = progress.Display.advance
 def tell(*args, **kwargs):
     advance(*args, **kwargs)

@@ -110,6 +110,21 @@ def test_the_help_imports_nothing_heavy():
     assert modules & (HEAVY | {"joblib", "numpy"}) == set()
 
 
+def test_to_import_the_package_imports_nothing_of_it():
+    code = "import json, sys; before = {*sys.modules}; import mercli; dir(mercli); hasattr(mercli, 'absent'); "
+    code += "print(json.dumps(sorted({*sys.modules} - before)), file=sys.stderr)"
+    modules = modules_of(code, env=dict(os.environ))
+    assert {name for name in modules if not name.startswith("importlib")} <= {"mercli", "warnings"}
+
+
+def test_a_script_that_predicts_imports_nothing_that_only_workers_run(warm, talking_video):
+    code = "import json, sys, mercli; assert mercli.predict(sys.argv[1], jobs=1)[0].status == 'ok'; "
+    code += "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    modules = modules_of(code, talking_video, env=warm)
+    assert "joblib" in modules
+    assert modules & (HEAVY | {"rich", "typer"}) == set()
+
+
 def test_the_parent_of_predict_imports_nothing_that_only_workers_run(warm, talking_video, tmp_path):
     modules = modules_of(COMMAND, "predict", talking_video, "-o", tmp_path / "a.csv", env=warm)
     assert "joblib" in modules

@@ -64,9 +64,9 @@ def check(
 
     from mercli import batch, emotions, files
     from mercli.cli.places import refuse_to_replace
-    from mercli.cli.progress import Display
     from mercli.corpora import load
     from mercli.corpora.audit import Examination, audit
+    from mercli.progress import Display
 
     read = [*corpora, *([manifest] if manifest else [])]
     refuse_to_replace({"--json": json_file}, overwrite=overwrite, read=read)

@@ -40,11 +40,11 @@ from mercli.cli.recipe import (
 )
 
 if TYPE_CHECKING:
-    from mercli.cli.progress import Display
     from mercli.corpora import Corpus
     from mercli.evaluation.run import Wish
     from mercli.evaluation.verdict import Evaluation
     from mercli.limits import Limits
+    from mercli.progress import Display
     from mercli.setup import Setup
 
 
@@ -247,7 +247,7 @@ class _Run:
         return corpora.load(self.corpora, manifest=self.manifest, classes=classes, to_train=to_train)
 
     def _display(self, labelled: "Corpus", setup: "Setup", n_rounds: int = 0) -> "Display":
-        from mercli.cli.progress import Display
+        from mercli.progress import Display
 
         if not self.quiet and "voice" in setup.modalities:
             say_what_is_compiled()

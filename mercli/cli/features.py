@@ -62,9 +62,9 @@ def features(
     """
     from mercli import batch, extraction
     from mercli.assembly import assembly_for
-    from mercli.cli.progress import Display
     from mercli.errors import MercliError, UsageError
     from mercli.files import replaced_file, scratch_folder
+    from mercli.progress import Display
     from mercli.voice.sets import DEFAULT
 
     feature_set = DEFAULT if feature_set is None else feature_set

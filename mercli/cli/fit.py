@@ -82,8 +82,8 @@ def fit(
     from mercli import batch
     from mercli import bundle as bundles
     from mercli import corpora as labels
-    from mercli.cli.progress import Display
     from mercli.fitting import fit as fit_corpus
+    from mercli.progress import Display
 
     front = open_front_end(
         base,

@@ -1,6 +1,5 @@
 """Options that several commands share, each declared once."""
 
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,14 +56,11 @@ def read_limits(
     jobs: int, *, timeout: float, max_memory: str | None, max_duration: float, max_pixels: int
 ) -> "Limits":
     """Make limits of what was typed: 0 is none."""
-    from mercli.errors import UsageError
-    from mercli.limits import Limits, memory_share, parse_size
+    from mercli import limits
 
-    for option, seconds in (("--timeout", timeout), ("--max-duration", max_duration)):
-        if not math.isfinite(seconds):
-            raise UsageError(f"{option} {seconds} is no number of seconds; 0 is for no limit")
-    memory = memory_share(jobs) if max_memory is None else parse_size(max_memory) or None
-    return Limits(timeout or None, memory, max_duration or None, max_pixels or None)
+    return limits.read_limits(
+        jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
+    )
 
 
 def count(n: int, what: str) -> str:

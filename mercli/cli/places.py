@@ -31,12 +31,10 @@ def find_inputs(paths: Sequence[str], output: Path | None, *others: Path) -> "li
         If there is none, or what is to be written is one of them.
     """
     from mercli.errors import UsageError
-    from mercli.inputs import find
+    from mercli.inputs import find_some
 
     written = [*([output] if output else ()), *others]
-    inputs = find(paths, leave_out=written)
-    if not inputs:
-        raise UsageError(f"no video or sound file in {', '.join(paths)}")
+    inputs = find_some(paths, leave_out=written)
     read = {os.path.realpath(item.path) for item in inputs}
     for path in written:
         if os.path.realpath(path) in read:

@@ -110,9 +110,9 @@ def predict(
     130 if it was interrupted.
     """
     from mercli import batch, journal, prediction, tables
-    from mercli.cli.progress import Display
     from mercli.errors import UsageError
     from mercli.profile import Profile
+    from mercli.progress import Display
     from mercli.setup import make_setup, open_bundle
 
     if faces not in ("main", "all"):

@@ -195,7 +195,7 @@ def _refuse_without(modalities: Sequence[str] | None, modality: str, given: Mapp
 
 def _read_set(name: str | None, encoder: Path | None) -> "VoiceSpec | None":
     from mercli.errors import UsageError
-    from mercli.features import set_names
+    from mercli.measurement import set_names
     from mercli.voice.sets import default_spec
 
     if name is None:

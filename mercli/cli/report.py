@@ -127,8 +127,8 @@ def _take(
     quiet: bool,
     debug: bool,
 ) -> "Pictures":
-    from mercli.cli.progress import Display
     from mercli.face.choice import locate
+    from mercli.progress import Display
     from mercli.report import pictures
 
     if found := locate(detector):

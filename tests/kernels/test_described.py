@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from mercli.features import set_names
+from mercli.measurement import set_names
 from mercli.voice.sets import default_spec, feature_set
 from mercli_kernels.described import PATTERNS, SOURCES, describe
 

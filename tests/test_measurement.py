@@ -11,8 +11,9 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+import mercli
 from mercli.errors import MediaError, MissingModality, UsageError
-from mercli.features import LEVELS, measure, set_names
+from mercli.measurement import LEVELS, set_names
 from mercli.sample import write_audio
 from mercli.voice import sets
 from mercli.voice.spans import mid_term_spans_s, short_term_spans_s
@@ -45,38 +46,38 @@ def by_kernels(samples: Samples, level: str) -> NDArray[Any]:
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_file_has_the_features_that_the_kernels_give_for_its_samples(recording: Path, level: str) -> None:
     samples, _ = soundfile.read(recording, dtype="float32")
-    features = measure(recording, set="original-34", level=level)
-    assert np.array_equal(features.values, by_kernels(samples, level).astype(np.float32))
-    assert features.values.dtype == np.float32
-    assert features.times_s.dtype == np.float64
-    assert features.damage is None
+    measured = mercli.features(recording, set="original-34", level=level)
+    assert np.array_equal(measured.values, by_kernels(samples, level).astype(np.float32))
+    assert measured.values.dtype == np.float32
+    assert measured.times_s.dtype == np.float64
+    assert measured.damage is None
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", set_names())
 def test_names_values_and_times_of_every_set_fit_together(voice: Samples, name: str, level: str) -> None:
-    features = measure(voice, set=name, level=level)
-    n, n_names = features.values.shape
-    assert len(features.names) == len(set(features.names)) == n_names
-    assert features.times_s.shape == (n, 2)
-    begin, end = features.times_s.T
+    measured = mercli.features(voice, set=name, level=level)
+    n, n_names = measured.values.shape
+    assert len(measured.names) == len(set(measured.names)) == n_names
+    assert measured.times_s.shape == (n, 2)
+    begin, end = measured.times_s.T
     assert begin[0] == 0
     assert (begin < end).all()
     assert (end <= len(voice) / 16000).all()
     assert end[-1] > len(voice) / 16000 - 0.2
     assert (np.diff(begin) > 0).all()
-    assert not {"file", "status", "error", "duration_s", "start_s", "end_s"} & set(features.names)
+    assert not {"file", "status", "error", "duration_s", "start_s", "end_s"} & set(measured.names)
 
 
 @pytest.mark.parametrize("name", set_names())
 def test_a_clip_s_features_are_the_first_view_that_a_classifier_is_asked_about(voice: Samples, name: str) -> None:
     views = voice_views(voice, sets.default_spec(name))
     assert len(views) == {"original-34": 1, "mercli-1": 3}[name]
-    assert np.array_equal(measure(voice, set=name).values, views[:1])
+    assert np.array_equal(mercli.features(voice, set=name).values, views[:1])
 
 
 def test_the_names_are_the_set_s(voice: Samples) -> None:
-    names = {level: measure(voice, set="original-34", level=level).names for level in LEVELS}
+    names = {level: mercli.features(voice, set="original-34", level=level).names for level in LEVELS}
     assert names["short"][:2] == ("zcr", "energy")
     assert names["short"][34] == "delta_zcr"
     assert (
@@ -87,10 +88,10 @@ def test_the_names_are_the_set_s(voice: Samples) -> None:
 
 
 def test_the_times_are_those_of_the_windows_and_the_last_mid_term_window_is_short(voice: Samples) -> None:
-    short = measure(voice, set="original-34", level="short").times_s
+    short = mercli.features(voice, set="original-34", level="short").times_s
     assert short.tolist() == [[i / 20, (i + 1) / 20] for i in range(50)]
-    assert measure(voice, set="original-34", level="mid").times_s.tolist() == [[0, 1], [1, 2], [2, 2.5]]
-    assert measure(voice, set="original-34", level="clip").times_s.tolist() == [[0, 2.53]]
+    assert mercli.features(voice, set="original-34", level="mid").times_s.tolist() == [[0, 1], [1, 2], [2, 2.5]]
+    assert mercli.features(voice, set="original-34", level="clip").times_s.tolist() == [[0, 2.53]]
 
 
 def test_windows_that_overlap_have_times_that_do() -> None:
@@ -113,24 +114,26 @@ def test_samples_and_their_file_have_the_same_features_at_any_rate(media_folder:
         path = media_folder / f"{rate}.wav"
         soundfile.write(path, voice, rate, subtype="FLOAT")
         for samples in (voice, voice.astype(np.float64)):
-            assert np.array_equal(measure(samples, sample_rate_hz=rate).values, measure(path).values)
+            assert np.array_equal(
+                mercli.features(samples, sample_rate_hz=rate).values, mercli.features(path).values
+            )
 
 
 def test_a_path_may_be_text(recording: Path) -> None:
-    assert np.array_equal(measure(str(recording)).values, measure(recording).values)
+    assert np.array_equal(mercli.features(str(recording)).values, mercli.features(recording).values)
 
 
 def test_a_video_has_the_features_of_its_sound(talking_video: Path) -> None:
-    assert len(measure(talking_video, level="mid", set="original-34").values) == 2
+    assert len(mercli.features(talking_video, level="mid", set="original-34").values) == 2
 
 
 def test_a_damaged_file_says_so(media_folder: Path, recording: Path) -> None:
     cut = media_folder / "cut.wav"
     cut.write_bytes(recording.read_bytes()[:40_000])
-    features = measure(cut)
-    assert features.damage is not None
-    assert features.damage.startswith("the file ends early: 1.2 s were read")
-    assert features.times_s[0, 1] == pytest.approx(1.25, abs=0.01)
+    measured = mercli.features(cut)
+    assert measured.damage is not None
+    assert measured.damage.startswith("the file ends early: 1.2 s were read")
+    assert measured.times_s[0, 1] == pytest.approx(1.25, abs=0.01)
 
 
 def test_what_holds_no_voice_is_named_with_its_reason(
@@ -138,24 +141,24 @@ def test_what_holds_no_voice_is_named_with_its_reason(
 ) -> None:
     (media_folder / "broken.wav").write_text("no sound")
     with pytest.raises(MediaError, match=r"broken\.wav: not a media file that can be read"):
-        measure(media_folder / "broken.wav")
+        mercli.features(media_folder / "broken.wav")
     with pytest.raises(MediaError, match="absent: no such file"):
-        measure("absent")
+        mercli.features("absent")
     with pytest.raises(MissingModality, match=r"mute\.mp4: the file has no sound"):
-        measure(mute_video)
+        mercli.features(mute_video)
     with pytest.raises(MissingModality, match=r"silent\.mp4: the sound is silent"):
-        measure(silent_video)
+        mercli.features(silent_video)
     with pytest.raises(MissingModality, match="the sound is shorter than"):
-        measure(np.ones(100, np.float32))
+        mercli.features(np.ones(100, np.float32))
     with pytest.raises(MissingModality, match="no sound"):
-        measure(np.ones(0, np.float32))
+        mercli.features(np.ones(0, np.float32))
 
 
 def test_a_set_or_a_level_that_does_not_exist_is_named_with_those_that_do(voice: Samples) -> None:
     with pytest.raises(UsageError, match=r"no feature set 'mine'; there is .*original-34"):
-        measure(voice, set="mine")
+        mercli.features(voice, set="mine")
     with pytest.raises(UsageError, match="no level 'long'; there are short, mid, clip"):
-        measure(voice, level="long")
+        mercli.features(voice, level="long")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,7 @@ def test_a_set_or_a_level_that_does_not_exist_is_named_with_those_that_do(voice:
 )
 def test_samples_that_are_none_are_refused(samples: NDArray[Any], rate: int, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        measure(samples, sample_rate_hz=rate)
+        mercli.features(samples, sample_rate_hz=rate)
 
 
 def test_a_set_that_needs_more_than_its_name_is_not_among_those_to_choose_from(
@@ -183,7 +186,7 @@ def test_a_set_that_needs_more_than_its_name_is_not_among_those_to_choose_from(
     monkeypatch.setattr(sets, "NAMES", (*sets.NAMES, "needy"))
     assert "needy" not in set_names()
     with pytest.raises(UsageError, match="no feature set 'needy'; there is "):
-        measure(voice, set="needy")
+        mercli.features(voice, set="needy")
     assert sets.DEFAULT in set_names()
 
 

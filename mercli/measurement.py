@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from mercli.voice import sets
 from mercli.voice.spans import mid_term_spans_s, short_term_spans_s
 from mercli.voice.spool import Spool
 from mercli.voice.track import VoiceTrack
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LEVELS = ("short", "mid", "clip")
 
@@ -46,8 +50,26 @@ class Features:
     times_s: NDArray[np.float64]
     damage: str | None = None
 
+    def to_dict(self) -> dict[str, NDArray[np.float64] | NDArray[np.float32]]:
+        """Give the table by column, as pandas and Polars take it.
 
-def measure(
+        Returns
+        -------
+        dict of str to np.ndarray [shape=(n,)]
+            ``start_s`` and ``end_s``, float64, then each of `names`, float32.
+        """
+        starts_s, ends_s = self.times_s.T
+        columns = np.ascontiguousarray(self.values.T)
+        return {"start_s": starts_s, "end_s": ends_s, **dict(zip(self.names, columns, strict=True))}
+
+    def to_arrow(self) -> "pa.Table":
+        """Give the same columns as a pyarrow.Table."""
+        import pyarrow as pa
+
+        return pa.table(self.to_dict())
+
+
+def features(
     source: str | os.PathLike[str] | NDArray[np.float32] | NDArray[np.float64],
     *,
     set: str = sets.DEFAULT,
@@ -85,13 +107,15 @@ def measure(
 
     Examples
     --------
-    >>> from mercli.features import measure
+    >>> import mercli
     >>> from mercli.sample import synthesise_voice
     >>> voice = synthesise_voice(1.5, sample_rate_hz=16000, expression="happy")
-    >>> features = measure(voice, set="original-34", level="mid")
-    >>> features.values.shape, features.times_s.tolist()
+    >>> measured = mercli.features(voice, set="original-34", level="mid")
+    >>> measured.values.shape, measured.times_s.tolist()
     ((2, 136), [[0.0, 1.0], [1.0, 1.5]])
-    >>> energy = features.values[:, features.names.index("energy_mean")]
+    >>> energy = measured.values[:, measured.names.index("energy_mean")]
+    >>> list(measured.to_dict())[:3]
+    ['start_s', 'end_s', 'zcr_mean']
     """
     meter = Meter(set, level)
     with VoiceTrack(meter.spec) as track:
@@ -117,7 +141,7 @@ class Meter:
     Parameters
     ----------
     set, level : str
-        See `measure`.
+        See `features`.
 
     Attributes
     ----------
