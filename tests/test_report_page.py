@@ -505,23 +505,24 @@ def test_hostile_cells_stay_text(show: Open, tmp_path: Path) -> None:
 
 
 def test_hostile_evaluations_stay_text(show: Open, tmp_path: Path) -> None:
-    for i, text in enumerate(HOSTILE):
-        said = made.evaluation_json(
-            corpus={"name": text, text: text},
-            protocol={"name": text, "text": text},
-            command=text,
-            bundle=text,
-            warnings=[text],
-            seen_speakers=[text],
-            groups={text: {text: {text: {"accuracy": 0.5}, "voice": {"accuracy": 0.25}}}},
-            baselines={text: {"voice": {"accuracy": 0.5}}},
-        )
-        path = tmp_path / f"{i}.html"
-        write_page(path, evaluations=[said])
-        opened = show(path, NARROW)
-        assert opened.page.title().startswith("mercli report: evaluation on ")
-        assert opened.page.locator("script, main img").count() == 0
-        assert opened.overflow() == 0, text
+    said = [
+        {
+            **{key: made.evaluation_json()[key] for key in ("format", "format_version")},
+            "corpus": {"name": text, text: text},
+            "protocol": {"name": text, "text": text},
+            **{"command": text, "bundle": text, "warnings": [text], "seen_speakers": [text]},
+            "scores": {text: {"accuracy": 0.5, "classes": [text], "confusion": [[3]], "per_class": {text: {}}}},
+            "groups": {text: {text: {text: {"accuracy": 0.5}}}},
+            "baselines": {text: {text: {"accuracy": 0.5}}},
+        }
+        for text in HOSTILE
+    ]
+    write_page(tmp_path / "eval.html", evaluations=said)
+    opened = show(tmp_path / "eval.html", NARROW)
+    assert opened.page.title().startswith("mercli report: evaluation on ")
+    assert opened.page.locator("script, main img").count() == 0
+    assert opened.page.locator("main > section").count() == len(HOSTILE)
+    assert opened.overflow() == 0
 
 
 def test_a_page_asks_for_nothing_and_forbids_it(show: Open, page: Path) -> None:
