@@ -325,7 +325,7 @@ def test_rows_beyond_the_first_come_as_they_are_scrolled_to_asked_for_or_printed
     names = [row["file"] for row in rows]
     assert opened.shown(FILE) == names[:200]
     opened.page.locator(".scroll").evaluate("region => region.scrollTo(0, 1e6)")
-    opened.page.wait_for_function("document.querySelectorAll('#clips > tbody > tr').length >= 400")
+    playwright.expect(opened.page.locator("#clips > tbody > tr").nth(399)).to_be_attached()
     opened.page.get_by_role("button", name="Emotion").click()
     assert len(opened.shown(FILE)) == 200
     assert "(800 are left)" in opened.page.locator("#more").text_content()
@@ -382,7 +382,7 @@ def test_a_timeline_fits_a_window_that_is_made_smaller(show: Open, page: Path) -
     panel = opened.open_clip("clip-00001.mp4")
     panel.locator(".chart svg").wait_for()
     opened.page.set_viewport_size(NARROW)
-    opened.page.wait_for_function("document.querySelector('.chart svg').getBoundingClientRect().width < 380")
+    playwright.expect(panel.locator(".chart svg")).to_have_attribute("width", re.compile(r"^[23]\d\d$"))
     assert opened.overflow() == 0
 
 
