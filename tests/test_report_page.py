@@ -358,6 +358,8 @@ def test_a_clip_is_drawn_second_by_second_and_told_in_words(show: Open, page: Pa
     ]
     assert panel.locator(".chart svg .mark-rect path").count() == sum(code > 0 for code in codes)
     assert {"both", "voice", "face", *FER2013} <= set(panel.locator(".chart svg text").all_text_contents())
+    playwright.expect(panel.locator(".chart [role], .chart [aria-label]")).to_have_count(0)  # it is one image
+    assert panel.get_by_role("img", name=f"Timeline of {name}").count() == 1
     for line, prefix in zip(panel.locator(".spans dd").all_inner_texts(), ("p", "voice", "face"), strict=True):
         told: list[str] = []
         for span in line.split(", "):
