@@ -30,7 +30,7 @@ def confusion(classes: Sequence[str], matrix: Sequence[Sequence[int]], *, ink: s
         for answer, n in zip(classes, row, strict=True)
     ]
     side = max(22, min(36, 270 // len(classes)))
-    axis = {"domain": False, "ticks": False, "labelPadding": 5}
+    axis = {"domain": False, "ticks": False, "labelPadding": 5, "labelLimit": 90}
     return {
         "data": {"values": cells},
         "width": {"step": side},

@@ -82,8 +82,7 @@ def report(
     Exits with 0 if the page was written, with 1 if not, with 2 if the command makes no sense or an input is
     refused, with 130 if it was interrupted.
     """
-    from mercli import batch
-    from mercli.errors import UsageError
+    from mercli.errors import MercliError, UsageError
     from mercli.report.evaluations import read_evaluation
     from mercli.report.page import refuse_overwriting, write_page
     from mercli.report.results import read_results, read_timelines
@@ -102,12 +101,17 @@ def report(
     found = [read_evaluation(path) for path in evaluations]
     pictures = None
     if thumbnails and results:
+        from mercli import batch
+
         jobs = jobs or batch.default_jobs()
         limits = read_limits(
             jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
         )
         pictures = _take(results, thumbnails, face_detector, jobs, limits, quiet=quiet, debug=debug)
-    write_page(output, results=results, timelines=timelines, pictures=pictures, evaluations=found)
+    try:
+        write_page(output, results=results, timelines=timelines, pictures=pictures, evaluations=found)
+    except UsageError as error:  # the place was good when the work began
+        raise MercliError(str(error)) from error
     if not quiet:
         said = [
             *([count(len(results.files), "file")] if results else []),

@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mercli.charts.theme import Palette, config
 from mercli.charts.timeline import DATA, timeline
-from mercli.report.pictures import Pictures
 from mercli.report.results import DECIDED_BY, MODALITIES, STATUSES, Results, Timelines
 from mercli.report.seconds import MISSING, SCALE, pack
 from mercli.tables import Row, Value
+
+if TYPE_CHECKING:  # it imports what runs workers
+    from mercli.report.pictures import Pictures
 
 _PAGE = Palette(*(f"var(--{field.name})" for field in fields(Palette)))
 """The colours of the page, whichever they are when the script draws."""
@@ -41,7 +43,7 @@ COLUMNS = (
 )
 
 
-def clips(results: Results, timelines: Timelines | None, pictures: Pictures | None) -> dict[str, Any]:
+def clips(results: Results, timelines: Timelines | None, pictures: "Pictures | None") -> dict[str, Any]:
     """Lay out the table.
 
     Parameters

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -20,9 +20,11 @@ from mercli.files import refuse_unwritable, replaced_file
 from mercli.report.clips import clips
 from mercli.report.evaluations import Evaluation, evaluation_of
 from mercli.report.overview import overview
-from mercli.report.pictures import Pictures
 from mercli.report.results import Results, Timelines
 from mercli.report.scores import evaluation_section
+
+if TYPE_CHECKING:  # it imports what runs workers
+    from mercli.report.pictures import Pictures
 
 GENERATOR = "mercli report"
 
@@ -36,7 +38,7 @@ def write_page(
     *,
     results: Results | None = None,
     timelines: Timelines | None = None,
-    pictures: Pictures | None = None,
+    pictures: "Pictures | None" = None,
     evaluations: Sequence[Evaluation | Mapping[str, Any]] = (),
 ) -> None:
     """Write a page whole or not at all; call `refuse_overwriting` before.
@@ -68,7 +70,7 @@ def render(
     *,
     results: Results | None = None,
     timelines: Timelines | None = None,
-    pictures: Pictures | None = None,
+    pictures: "Pictures | None" = None,
     evaluations: Sequence[Evaluation | Mapping[str, Any]] = (),
 ) -> str:
     """Make a page; see `write_page`."""

@@ -166,29 +166,36 @@ def _open_parquet(path: Path) -> tuple[Sequence[str], Iterator[Raw]]:
 
 
 def _read_row(where: str, cells: Mapping[str, Any], schema: Mapping[str, type]) -> Row:
-    return {name: _read_cell(cells[name], kind, f"{where}, {name}") for name, kind in schema.items()}
+    row: dict[str, Value] = {}
+    for name, kind in schema.items():
+        try:
+            row[name] = _read_cell(cells[name], kind)
+        except ValueError as error:
+            raise Refused(f"{where}, {name}: {_short(cells[name])} {error}") from None
+    return row
 
 
-def _read_cell(value: object, kind: type, where: str) -> Value:
+def _read_cell(value: object, kind: type) -> Value:
+    """Give a value of its kind; raise a ValueError that says what it is not."""
     if value is None:
         return None
     if kind is str:
         if not isinstance(value, str):
-            raise Refused(f"{where}: {_short(value)} is no text")
+            raise ValueError("is no text")
         return told(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Refused(f"{where}: {_short(value)} is no number")
+        raise ValueError("is no number")
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        raise Refused(f"{where}: {_short(value)} is no number") from None
-    if not math.isfinite(number) or number < 0:
-        raise Refused(f"{where}: {_short(value)} is no number of 0 or more")
-    if kind is int:
-        if number != int(number):
-            raise Refused(f"{where}: {_short(value)} is no whole number")
-        return int(number)
-    return number
+        raise ValueError("is no number") from None
+    if not 0 <= number < math.inf:
+        raise ValueError("is no number of 0 or more")
+    if kind is float:
+        return number
+    if number != int(number):
+        raise ValueError("is no whole number")
+    return int(number)
 
 
 def _short(value: object) -> str:

@@ -6,6 +6,7 @@
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
   const place = new Map(heads.map((head, i) => [head.dataset.column, i]));
+  const numbers = new Map(rows.map((row, i) => [row, i]));
   const panels = new Map();
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
@@ -19,36 +20,73 @@
     return column === "file" ? cell.querySelector(".name").textContent : cell.textContent;
   };
 
+  // Rows: thousands are slow to lay out, so only the first are, and more as they are come to
+
+  const CHUNK = 200;
+  const region = table.parentElement;
+  const more = document.getElementById("more");
+  let order = rows;
+  let fits = () => true;
+  let fitting = rows;
+  let laidOut = 0;
+
+  const layOut = (n) => {
+    const next = fitting.slice(laidOut, n);
+    next.forEach(dress);
+    body.append(...next.flatMap((row) => panels.has(row) ? [row, panels.get(row)] : [row]));
+    laidOut += next.length;
+    more.hidden = laidOut === fitting.length;
+    more.textContent = `Show more rows (${(fitting.length - laidOut).toLocaleString("en")} are left)`;
+  };
+
+  const show = (n = CHUNK) => {
+    fitting = order.filter(fits);
+    body.replaceChildren();
+    laidOut = 0;
+    layOut(n);
+  };
+
+  more.addEventListener("click", () => layOut(laidOut + CHUNK));
+  const reached = new IntersectionObserver(([entry]) => {
+    if (entry.isIntersecting && !more.hidden) {
+      layOut(laidOut + CHUNK);
+      reached.unobserve(more);
+      reached.observe(more);
+    }
+  }, { root: region, rootMargin: "600px 0px" });
+  reached.observe(more);
+  addEventListener("beforeprint", () => layOut(fitting.length));
+
   // Sorting
 
+  const keys = new Map();
+
   const keyOf = (column) => {
-    if (heads[place.get(column)].classList.contains("number")) {
-      return (row) => {
+    if (!keys.has(column)) {
+      const isNumber = heads[place.get(column)].classList.contains("number");
+      const key = (row) => {
         const exact = row.cells[place.get(column)].dataset.v;
-        return exact === undefined ? null : Number(exact);
+        return isNumber ? exact === undefined ? null : Number(exact) : text(row, column) || null;
       };
+      keys.set(column, new Map(rows.map((row) => [row, key(row)])));
     }
-    return (row) => text(row, column) || null;
+    return keys.get(column);
   };
 
   const sort = (head) => {
     const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
     const key = keyOf(head.dataset.column);
-    const keyed = rows.map((row, i) => [key(row), i, row]);
-    const compare = typeof keyed.find(([value]) => value !== null)?.[0] === "number"
-      ? (one, other) => one - other
-      : collator.compare;
-    keyed.sort(([one, i], [other, j]) => {
-      if (one === null || other === null) {
-        return (one === null) - (other === null) || i - j;
-      }
-      return sign * compare(one, other) || i - j;
+    const compare = head.classList.contains("number") ? (one, other) => one - other : collator.compare;
+    order = [...rows].sort((row, next) => {
+      const [one, other] = [key.get(row), key.get(next)];
+      return one === null || other === null ? (one === null) - (other === null) : sign * compare(one, other);
     });
     for (const other of heads) {
       other.removeAttribute("aria-sort");
     }
     head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-    body.replaceChildren(...keyed.flatMap(([, , row]) => panels.has(row) ? [row, panels.get(row)] : [row]));
+    region.scrollTop = 0;
+    show();
   };
 
   for (const head of heads) {
@@ -64,27 +102,19 @@
   const search = document.getElementById("search");
   const least = document.getElementById("least");
   const selects = [...form.querySelectorAll("select")];
-  const sought = rows.map((row) => `${text(row, "file")}\n${text(row, "error")}`.toLowerCase());
+  const sought = new Map(rows.map((row) => [row, `${text(row, "file")}\n${text(row, "error")}`.toLowerCase()]));
 
   const filter = () => {
     const wanted = search.value.trim().toLowerCase();
     const choices = selects.filter((select) => select.value).map((select) => [place.get(select.dataset.column), select.value]);
     const confidence = place.get("confidence");
     const bar = Number(least.value) || 0;
-    let shown = 0;
-    rows.forEach((row, i) => {
-      const fits = sought[i].includes(wanted)
-        && choices.every(([column, value]) => row.cells[column].textContent === value)
-        && (bar <= 0 || Number(row.cells[confidence].dataset.v ?? -1) >= bar);
-      if (row.hidden === fits) {
-        row.hidden = !fits;
-        if (panels.has(row)) {
-          panels.get(row).hidden = !fits;
-        }
-      }
-      shown += fits;
-    });
-    count.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows are shown.`;
+    fits = (row) => sought.get(row).includes(wanted)
+      && choices.every(([column, value]) => row.cells[column].textContent === value)
+      && (bar <= 0 || Number(row.cells[confidence].dataset.v ?? -1) >= bar);
+    region.scrollTop = 0;
+    show();
+    count.textContent = `${fitting.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows are shown.`;
   };
 
   let due;
@@ -147,19 +177,21 @@
     panels.set(row, panel);
     row.after(panel);
     // The table may be wider than what is seen of it; the panel is as wide as that.
-    inside.style.width = `${table.parentElement.clientWidth}px`;
+    inside.style.width = `${region.clientWidth}px`;
     if (data.timelines) {
       inside.append(timeline(i, text(row, "file")));
     }
   };
 
-  rows.forEach((row, i) => {
-    const name = row.cells[0].querySelector(".name");
-    const button = make("button", { type: "button", className: "name", textContent: name.textContent });
-    button.setAttribute("aria-expanded", "false");
-    button.addEventListener("click", () => toggle(row, i, button));
-    name.replaceWith(button);
-  });
+  const dress = (row) => {
+    const name = row.cells[0].querySelector("span.name");
+    if (name !== null) {
+      const button = make("button", { type: "button", className: "name", textContent: name.textContent });
+      button.setAttribute("aria-expanded", "false");
+      button.addEventListener("click", () => toggle(row, numbers.get(row), button));
+      name.replaceWith(button);
+    }
+  };
 
   // Timelines
 
@@ -259,7 +291,7 @@
 
   addEventListener("resize", () => {
     for (const panel of panels.values()) {
-      panel.querySelector(".inside").style.width = `${table.parentElement.clientWidth}px`;
+      panel.querySelector(".inside").style.width = `${region.clientWidth}px`;
     }
   });
 
