@@ -185,6 +185,7 @@ class Errors:
         return self._first + (f" (and {self.count - 1} more)" if self.count > 1 else "")
 
     def add(self, what: str) -> None:
+        """Note one more thing."""
         self._first = self._first or what
         self.count += 1
 

@@ -20,11 +20,12 @@ class FacePath:
     times_s : np.ndarray of float64 [shape=(n,)]
         When, since the beginning of the file.
     boxes_px : np.ndarray of float32 [shape=(n, 4)]
-        Where: left and top edge, width and height, in the pixels of the picture as it is shown, upright and square.
+        Where: left and top edge, width and height, in the square pixels of the picture, upright.
 
     Examples
     --------
-    >>> path = FacePath(np.array([0.0, 0.2, 2.0]), np.array([[0, 0, 8, 8], [4, 0, 8, 8], [9, 9, 8, 8]], np.float32))
+    >>> boxes_px = np.array([[0, 0, 8, 8], [4, 0, 8, 8], [9, 9, 8, 8]], np.float32)
+    >>> path = FacePath(np.array([0.0, 0.2, 2.0]), boxes_px)
     >>> path.at(0.1), path.at(1.0), path.at(1.95)
     ((2.0, 0.0, 8.0, 8.0), None, (9.0, 9.0, 8.0, 8.0))
     """
