@@ -7,6 +7,7 @@ import typer
 
 from mercli import __version__
 from mercli.cli import streams
+from mercli.cli.annotate import annotate
 from mercli.cli.demo import demo
 from mercli.cli.evaluate import evaluate
 from mercli.cli.features import features
@@ -26,6 +27,7 @@ app.command()(predict)
 app.command()(fit)
 app.command()(evaluate)
 app.command()(features)
+app.command()(annotate)
 app.command()(demo)
 app.add_typer(models)
 
