@@ -19,8 +19,9 @@ LEAST_WIDTH = 240
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_PX = 21.0  # of its capitals, at scale 1
-_SHARE = 0.03  # of the picture's shorter side, for capitals
+_SHARE = 0.028  # of the picture's shorter side, for capitals
 _LETTER_PX = (9.0, 72.0)  # they are no smaller, and no larger
+_BOLD_PX = 15.0  # smaller letters would run together
 _LEAST_LETTER_PX = 6.0  # a label that had to be smaller is left out
 
 
@@ -153,6 +154,8 @@ class Strip:
     def _draw_bar(self, strip: Picture, bar: Bar, p: float | None, *, is_top: bool) -> None:
         ink = INK if is_top else QUIET
         _write(strip, bar.emotion, (bar.name_x, bar.baseline), self._letter_px, ink, bold=is_top)
+        if is_top:
+            strip[bar.top - 1 : bar.bottom + 1, bar.left - 1 : bar.right + 1] = INK
         strip[bar.top : bar.bottom, bar.left : bar.right] = GRID
         if p is None:
             _write(strip, "-", (bar.value_x, bar.baseline), self._letter_px, QUIET)
@@ -247,7 +250,7 @@ def _text_size(text: str, letters: float, *, bold: bool = False) -> tuple[int, i
 
 
 def _thickness(letters: float, bold: bool) -> int:
-    return max(1, round(letters / 11)) + bold
+    return max(1, round(letters / 11)) + (bold and letters >= _BOLD_PX)
 
 
 def _write(

@@ -144,10 +144,11 @@ def rewrite(
     with Recording(path, max_pixels=max_pixels) as recording:
         upright = 1 / recording.aspect if quarter_turns(first) % 2 else recording.aspect
         canvas = drawing(width, height, float(upright))
+        coded = tuple(codec for codec in map(codec_of, recording.sounds) if codec not in form.copied)
         with _writing(output, form) as container:
             pictures = _Pictures(container, form, recording, canvas.shape, upright, colours_of(first))
             sounds = {
-                stream.index: (CopiedSound if codec_of(stream) in form.copied else CodedSound)(
+                stream.index: (CodedSound if codec_of(stream) in coded else CopiedSound)(
                     container, form.sound, recording, stream
                 )
                 for stream in recording.sounds
@@ -162,7 +163,6 @@ def rewrite(
             for track in tracks:
                 track.finish()
     damage = str(recording.errors) if recording.errors.count else None
-    coded = tuple(codec_of(s) for s in recording.sounds if isinstance(sounds[s.index], CodedSound))
     return Rewritten(pictures.n_frames, damage, coded)
 
 
