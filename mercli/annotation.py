@@ -21,6 +21,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_PX = 21.0  # of its capitals, at scale 1
 _SHARE = 0.028  # of the picture's shorter side, for capitals
 _LETTER_PX = (9.0, 72.0)  # they are no smaller, and no larger
+_BAR = 5  # letters' heights that a bar is long, at least
 _BOLD_PX = 15.0  # smaller letters would run together
 _LEAST_LETTER_PX = 6.0  # a label that had to be smaller is left out
 
@@ -107,7 +108,7 @@ class Strip:
         self._line = round(letter_px * 1.9)
         names = max(_text_size(name, letter_px, bold=True)[0] for name in classes)
         values = _text_size("100%", letter_px, bold=True)[0]
-        least = names + values + 3 * pad + round(3 * letter_px)
+        least = names + values + 3 * pad + round(_BAR * letter_px)
         n_columns = max(1, min(len(classes), (width - pad) // least))
         n_rows = math.ceil(len(classes) / n_columns)
         n_columns = math.ceil(len(classes) / n_rows)

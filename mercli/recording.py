@@ -174,6 +174,9 @@ class Recording:
             refusal = self._limit.explain(stream, error) if isinstance(stream, VideoStream) else None
             self.errors.add(refusal or f"a packet cannot be decoded ({reason_of(error)})")
             return []
+        for frame in frames:
+            if not frame.time_base:  # PyAV gives none to what a decoder held back
+                frame.time_base = stream.time_base
         if any(frame.is_corrupt for frame in frames):
             self.errors.add("a frame is corrupt")
         return frames

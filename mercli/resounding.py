@@ -18,6 +18,7 @@ _RATES_HZ = {
 _RATE_HZ = 48000
 _LAYOUTS = {1: "mono", 6: "5.1"}
 _GAP_S = 0.05  # sound that is missing for longer leaves silence, for what comes after it to be in time
+_LOST_S = 3600  # a longer gap is a wrong clock
 _BIT_RATE = 96_000  # of a channel
 
 
@@ -90,7 +91,7 @@ class CodedSound:
         _keep_language(stream, self._stream)
         self._stream.bit_rate = _BIT_RATE * self._stream.channels
         self._resampler = AudioResampler("flt" if encoder == "libopus" else "fltp", self._layout, rate_hz)
-        self._clock = Clock(recording.start, Fraction(1, rate_hz))
+        self._start = round(recording.start * rate_hz)
         self._ended: int | None = None
 
     def add(self, packet: Any) -> None:
@@ -109,7 +110,7 @@ class CodedSound:
 
     def _put(self, frame: AudioFrame) -> None:
         if frame.pts is not None and frame.time_base is not None:
-            at = round(frame.pts * Fraction(frame.time_base) * self._rate_hz) - self._clock.start
+            at = round(frame.pts * Fraction(frame.time_base) * self._rate_hz) - self._start
             self._fill(at)
         frame.pts = None  # what comes out follows what came before: gaps are filled, and clocks may be wrong
         for part in self._resampler.resample(frame):
@@ -121,7 +122,7 @@ class CodedSound:
             self._ended = at
             return
         gap = at - self._ended
-        if not _GAP_S * self._rate_hz < gap < 3600 * self._rate_hz:
+        if not _GAP_S * self._rate_hz < gap < _LOST_S * self._rate_hz:
             return
         for part in self._resampler.resample(None):
             self._encode(part)

@@ -14,6 +14,7 @@ from mercli.cli.features import features
 from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
 from mercli.cli.models import models
+from mercli.cli.plot import plot
 from mercli.cli.predict import predict
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(features)
 app.command()(annotate)
+app.command()(plot)
 app.command()(demo)
 app.add_typer(models)
 
