@@ -102,6 +102,8 @@ def chart(name: str, result: Result, classes: Sequence[str], *, colours: Palette
     spec = timeline(classes, width=width)
     data = list(values(rows, classes))
     shown = {value["of"] for value in data}
+    if len(shown) == 2:  # of one modality only: what both say is no more than that
+        data = [value for value in data if value["of"] != ROWS["p"]]
     spec["data"] = {"name": DATA, "values": data}
     ticks = _ticks(duration_s, width)
     spec["spec"]["encoding"]["x"] |= {
@@ -109,7 +111,9 @@ def chart(name: str, result: Result, classes: Sequence[str], *, colours: Palette
         "scale": {"domain": [0, max(duration_s, 0.001)], "nice": False},
         "axis": {"values": ticks, "labelExpr": _CLOCK if duration_s < 3600 else _LONG_CLOCK},
     }
-    # Without it one colour shines through where two rectangles meet.
+    # Else the ground shines through where two rectangles meet.
+    spec["spec"]["mark"] = {"type": "rect", "strokeWidth": 0.5}
+    spec["spec"]["encoding"]["stroke"] = spec["spec"]["encoding"]["color"]
     spec["spec"]["encoding"]["y"]["axis"] |= {"format": "%"}
     spec["title"] = {
         "text": _plain(name),
