@@ -23,7 +23,7 @@ from mercli.video import quarter_turns
 
 Picture = NDArray[np.uint8]
 
-_THREADS = 4  # of the encoder: a number, so that the file is the same however many processors there are
+_THREADS = 4  # of the encoder: one video is written at a time, and each thread holds pictures
 _COARSEST = 65_535  # ticks a second of MPEG-4, at most
 _STATED = {Colorspace.ITU709: 1, Colorspace.ITU601: 6, Colorspace.BT2020: 9}
 _X264 = {"preset": "veryfast", "crf": "20"}

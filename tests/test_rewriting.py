@@ -133,11 +133,10 @@ def test_what_begins_later_begins_later(
 ) -> None:
     path = write_at(tmp_path / f"a{suffix}", [first_s + i / 10 for i in range(20)], speak(2.0), sound_from_s)
     output, _ = rewritten(path)
-
-    def apart_s(of: Path) -> float:
-        return pictures(of)[0][0] - samples(of)[0]
-
-    assert apart_s(output) == pytest.approx(apart_s(path), abs=0.002)
+    (begin_s, before), (new_begin_s, after) = samples(path), samples(output)
+    # Where a file states what its coder put before the sound, and the other cannot, that is heard, too.
+    later_s = new_begin_s + lag_s(before, after) - begin_s
+    assert pictures(output)[0][0] - pictures(path)[0][0] == pytest.approx(later_s, abs=0.002)
 
 
 def test_a_stream_that_begins_at_an_hour_begins_at_nought(
@@ -257,7 +256,7 @@ def test_every_sound_of_a_file_is_kept(tmp_path: Path, speak) -> None:
                 np.int16 if form == "s16" else np.float32
             )
             frame = av.AudioFrame.from_ndarray(block, format=form, layout="mono")
-            frame.sample_rate = 16000
+            frame.sample_rate, frame.time_base, frame.pts = 16000, Fraction(1, 16000), 0
             container.mux(stream.encode(frame))
             container.mux(stream.encode())
     output, said = rewritten(path)
@@ -379,8 +378,3 @@ def test_a_sound_file_is_refused_with_what_to_do_instead(sound_only: Path, tmp_p
 def test_a_picture_over_the_limit_is_refused(mute_video: Path, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="over --max-pixels 1000"):
         rewritten(Path(shutil.copy(mute_video, tmp_path)), max_pixels=1000)
-
-
-def test_the_same_video_gives_the_same_bytes(talking_video: Path, tmp_path: Path) -> None:
-    path = Path(shutil.copy(talking_video, tmp_path))
-    assert rewritten(path)[0].read_bytes() == rewritten(path)[0].read_bytes()
