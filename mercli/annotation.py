@@ -197,12 +197,12 @@ def draw_face(
     square_width = max(1, round(width * aspect))
     letters = letter_px(square_width, height)
     colour = INK if emotion is None else COLOURS[emotion]
-    thick = max(1, round(letters / 7))
+    thick = max(2, round(letters / 7))  # of one pixel a coder would leave no colour
     x, y, box_width, box_height = box_px
     left, right = round(x / aspect), round((x + box_width) / aspect)
     top, bottom = round(y), round(y + box_height)
     # A dark rim, so that it is seen on any ground.
-    for colour_, thickness in ((GROUND, 3 * thick), (colour, thick)):
+    for colour_, thickness in ((GROUND, thick + 2 * max(1, thick // 2)), (colour, thick)):
         cv2.rectangle(picture, (left, top), (right, bottom), colour_, thickness)
     label = None if text is None else _label(text, letters, colour, (square_width, height))
     if label is None:

@@ -88,13 +88,17 @@ class Overlay:
     def _second(self, time_s: float) -> int | None:
         """Give the second that a time is in; the first and the last have what a clock puts beyond them."""
         n = len(self._timeline.starts_s)
-        return min(max(0, int(np.searchsorted(self._timeline.starts_s, time_s, "right")) - 1), n - 1) if n else None
+        return (
+            min(max(0, int(np.searchsorted(self._timeline.starts_s, time_s, "right")) - 1), n - 1) if n else None
+        )
 
     def _strip_of(self, second: int | None, posterior: NDArray[np.float64] | None) -> Picture:
         if second not in self._kept:
             square = self._strip.draw(posterior, self._above, self._below(second, posterior))
             size = (self.shape[1], len(square))
-            strip = square if square.shape[1] == size[0] else cv2.resize(square, size, interpolation=cv2.INTER_AREA)
+            strip = (
+                square if square.shape[1] == size[0] else cv2.resize(square, size, interpolation=cv2.INTER_AREA)
+            )
             self._kept = {second: strip.astype(np.uint8, copy=False)}  # frames come second by second
         return self._kept[second]
 

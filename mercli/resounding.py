@@ -147,5 +147,3 @@ class CodedSound:
 def _keep_language(source: AudioStream, written: Any) -> None:
     if source.language:
         written.metadata["language"] = source.language
-
-

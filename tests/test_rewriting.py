@@ -186,7 +186,9 @@ def test_sound_that_the_format_takes_is_copied_packet_by_packet(
     assert [data for _, data in after] == [data for _, data in before]
     assert said.transcoded == ()
     offset_s = pictures(output)[0][0] - pictures(talking_video)[0][0]  # Matroska has no times below nought
-    assert [time_s - offset_s for time_s, _ in after] == pytest.approx([time_s for time_s, _ in before], abs=0.0011)
+    assert [time_s - offset_s for time_s, _ in after] == pytest.approx(
+        [time_s for time_s, _ in before], abs=0.0011
+    )
 
 
 @pytest.mark.parametrize(
