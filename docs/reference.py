@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ("predict", "fit", "features", "demo", "models")
+COMMANDS = ("predict", "fit", "features", "annotate", "plot", "demo", "models")
 PAGES = {"models": "models-command"}
 """The pages of commands that are not named like them."""
 BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of reference -->"

@@ -1,4 +1,4 @@
-"""Draw on a frame what is said of it: a box and a label at the face, a strip of probabilities below the picture."""
+"""Draw on a frame what is said of it: a box and a label at the face, a strip of probabilities below."""
 
 import math
 from collections.abc import Sequence

@@ -146,8 +146,8 @@ class Recording:
         Yields
         ------
         Shot or Packet
-            Every frame that can be decoded, and every packet of its sounds, as they lie in the file. What cannot be
-            read is noted in `errors`.
+            Every frame that can be decoded, and every packet of its sounds, as they lie in the file. What cannot
+            be read is noted in `errors`.
         """
         for stream in (self.video, *self.sounds):
             stream.codec_context.thread_count = 1
@@ -240,6 +240,6 @@ def in_colour(frame: VideoFrame) -> NDArray[np.uint8]:
         src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
     )
-    picture: NDArray[np.uint8] = red_green_blue.to_ndarray()
+    picture = red_green_blue.to_ndarray().astype(np.uint8, copy=False)
     turns = quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

@@ -86,8 +86,9 @@ class CodedSound:
         rate_hz = stream.rate if stream.rate in _RATES_HZ[encoder] else _RATE_HZ
         self._layout = _LAYOUTS.get(stream.channels, "stereo")
         self._rate_hz, self._recording, self._source, self._container = rate_hz, recording, stream, container
-        self._stream = container.add_stream(encoder, rate=rate_hz, layout=self._layout)
-        assert isinstance(self._stream, AudioStream)
+        written = container.add_stream(encoder, rate=rate_hz, layout=self._layout)
+        assert isinstance(written, AudioStream)
+        self._stream: AudioStream = written
         _keep_language(stream, self._stream)
         self._stream.bit_rate = _BIT_RATE * self._stream.channels
         self._resampler = AudioResampler("flt" if encoder == "libopus" else "fltp", self._layout, rate_hz)

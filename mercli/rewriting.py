@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import av
 import numpy as np
@@ -106,7 +106,6 @@ def rewrite(
     drawing: Callable[[int, int, float], Draw],
     *,
     max_pixels: int | None = None,
-    on_time: Callable[[float], object] = bool,
 ) -> Rewritten:
     """Write a video again.
 
@@ -126,8 +125,6 @@ def rewrite(
         it gives what draws.
     max_pixels : int or None
         Larger pictures are not decoded.
-    on_time : callable
-        Told of the second that each frame is shown at.
 
     Returns
     -------
@@ -156,7 +153,6 @@ def rewrite(
             for piece in recording.pieces():
                 if isinstance(piece, Shot):
                     pictures.add(canvas.draw(in_colour(piece.frame), piece.time_s), piece)
-                    on_time(piece.time_s)
                 else:
                     sounds[piece.stream.index].add(piece)
             tracks: list[Sound | _Pictures] = [pictures, *sounds.values()]

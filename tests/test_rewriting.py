@@ -1,8 +1,10 @@
-"""A video written again: every frame at its time, its sound, upright, in its colours; what cannot be read is said."""
+"""A video written again: every frame at its time, its sound, upright, in its colours."""
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -112,6 +114,19 @@ def test_every_frame_is_there_at_its_time(mute_video: Path, tmp_path: Path, suff
     assert pictures(output)[0] == pytest.approx(pictures(mute_video)[0], abs=0.00051)
 
 
+def test_where_there_is_no_encoder_of_h264_it_is_mpeg_4(mute_video: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.part"
+    rewrite(mute_video, output, replace(FORMATS[".mp4"], pictures=("mpeg4",)), Plain)
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
+    assert pictures(output)[0] == pytest.approx(pictures(mute_video)[0], abs=1e-4)
+
+
+def test_where_there_is_no_encoder_at_all_that_is_said(mute_video: Path, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="no encoder for it \\(none or no\\)"):
+        rewrite(mute_video, tmp_path / "a.part", replace(FORMATS[".mp4"], pictures=("none", "no")), Plain)
+
+
 def test_frames_that_come_at_any_times_keep_them(
     tmp_path: Path, speak: Callable[..., NDArray[np.float32]]
 ) -> None:
@@ -155,8 +170,8 @@ def test_a_stream_that_begins_at_an_hour_begins_at_nought(
 def test_whatever_a_file_states_time_goes_on(stated: list[int | None], start_s: int, step: int) -> None:
     clock = Clock(Fraction(start_s), Fraction(1, 1000))
     placed = [clock.place(at, step) for at in stated]
-    assert all(after > before for before, after in zip(placed, placed[1:], strict=False))
-    assert all(after - before <= 3_600_000 + 1000 for before, after in zip(placed, placed[1:], strict=False))
+    assert all(after > before for before, after in pairwise(placed))
+    assert all(after - before <= 3_600_000 + 1000 for before, after in pairwise(placed))
 
 
 def test_a_file_whose_clock_is_set_back_goes_on(tmp_path: Path, mute_video: Path) -> None:

@@ -43,8 +43,8 @@ def plot(
 ) -> None:
     """Draw what both, the voice and the face say of each second of a file.
 
-    Exits with 0 if it was drawn, with 1 if nothing could be said of the file or it could not be read, with 2 if the
-    command makes no sense, with 130 if it was interrupted.
+    Exits with 0 if it was drawn, with 1 if nothing could be said of the file or it could not be read, with 2 if
+    the command makes no sense, with 130 if it was interrupted.
     """
     from mercli import plotting
     from mercli.cli.progress import Display
