@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-COMMANDS = ("predict", "fit", "evaluate", "report", "features", "corpus", "demo", "models")
+COMMANDS = ("predict", "fit", "evaluate", "report", "annotate", "plot", "features", "corpus", "demo", "models")
 PAGES = {"models": "models-command"}
 """The pages of commands that are not named like them."""
 BEGIN, END = "<!-- reference: made by `make docs` -->\n", "<!-- end of reference -->"

@@ -105,7 +105,7 @@ class Clip:
         self._max_duration_s = max_duration_s
         self._read_s = 0.0
         self._n_samples = self._n_frames = 0
-        _check_regular(self.path)
+        check_regular(self.path)
         self._source: _Container | _SoundFile = _open(self.path, PixelLimit(max_pixels))
         try:
             self._check_duration(self._source.declared_s or 0.0, "it lasts")
@@ -174,7 +174,7 @@ class Clip:
         return f"the file ends early: {read}" if self._ends_early else None
 
 
-class _Errors:
+class Errors:
     """Keep the first thing that went wrong and count the others: a file may have one in every packet."""
 
     def __init__(self) -> None:
@@ -185,6 +185,7 @@ class _Errors:
         return self._first + (f" (and {self.count - 1} more)" if self.count > 1 else "")
 
     def add(self, what: str) -> None:
+        """Note one more thing."""
         self._first = self._first or what
         self.count += 1
 
@@ -193,9 +194,9 @@ class _Container:
     """Read any container FFmpeg knows."""
 
     def __init__(self, path: Path, limit: PixelLimit) -> None:
-        self._container = _open_container(path, limit.options)
-        self._video = _choose([s for s in self._container.streams.video if _is_moving(s)])
-        self._audio = _choose(self._container.streams.audio)
+        self._container = open_container(path, limit.options)
+        self._video = choose([s for s in self._container.streams.video if is_moving(s)])
+        self._audio = choose(self._container.streams.audio)
         if self._video is None and self._audio is None:
             self._container.close()
             raise MediaError("neither sound nor picture in the file")
@@ -207,7 +208,7 @@ class _Container:
         self.declared_s = duration / av.time_base if duration and duration > 0 and not guessed else None
         self.expected_s: float | None = None
         self.read_s = 0.0
-        self.errors = _Errors()
+        self.errors = Errors()
         self._limit = limit
         self.refusal = self._find_refusal(path)
         self._start_s = (self._container.start_time or 0) / av.time_base
@@ -237,7 +238,7 @@ class _Container:
             refusal = self._limit.explain(self._video, error) if packet.stream is self._video else None
             self.refusal = self.refusal or refusal
             if error and not refusal:
-                self.errors.add(f"a packet cannot be decoded ({_reason(error)})")
+                self.errors.add(f"a packet cannot be decoded ({reason_of(error)})")
             elif packet.pts is not None and (unit := packet.time_base) is not None:
                 # Fractions would take longer than small frames take to decode.
                 end_s = (packet.pts + (packet.duration or 0)) * unit.numerator / unit.denominator
@@ -252,7 +253,7 @@ class _Container:
         if not all(size):  # FFmpeg forgets a size that it refuses, unless it has no decoder that could
             with (
                 contextlib.suppress(MediaError, IndexError, AttributeError),
-                _open_container(path, {"codec_whitelist": "none"}) as stated,
+                open_container(path, {"codec_whitelist": "none"}) as stated,
             ):
                 context = stated.streams[self._video.index].codec_context
                 size = (context.width, context.height)
@@ -285,7 +286,7 @@ class _Container:
             if streams:
                 yield from self._container.demux(streams)
         except (av.error.FFmpegError, OSError) as error:
-            self.errors.add(f"the file cannot be read on ({_reason(error)})")
+            self.errors.add(f"the file cannot be read on ({reason_of(error)})")
         except IndexError:  # PyAV knows only the streams there were when it opened the file
             self.errors.add("the file cannot be read on (another stream begins midway)")
 
@@ -304,12 +305,12 @@ class _SoundFile:
         try:
             self._file = soundfile.SoundFile(path)
         except (soundfile.LibsndfileError, UnicodeEncodeError) as error:
-            raise MediaError(f"not a sound file that can be read ({_reason(error)})") from error
+            raise MediaError(f"not a sound file that can be read ({reason_of(error)})") from error
         # Else its writer could not go back: libsndfile then reads nothing, or cannot tell the end from damage.
         self.states_length = 0 < self._file.frames < _NO_LENGTH
         self.declared_s = self.expected_s = self._file.frames / self._file.samplerate or None
         self.read_s = 0.0
-        self.errors = _Errors()
+        self.errors = Errors()
 
     def close(self) -> None:
         self._file.close()
@@ -324,7 +325,7 @@ class _SoundFile:
                 count += len(block)
                 self.read_s = count / rate
         except (self._error, ValueError) as error:
-            self.errors.add(f"the file cannot be read on ({_reason(error)})")
+            self.errors.add(f"the file cannot be read on ({reason_of(error)})")
         yield from map(Sound, mono.flush())
 
 
@@ -340,7 +341,26 @@ def _open(path: Path, limit: PixelLimit) -> _Container | _SoundFile:
     return _Container(path, limit)
 
 
-def _open_container(path: Path, options: dict[str, str]) -> InputContainer:
+def open_container(path: Path, options: dict[str, str]) -> InputContainer:
+    """Open a file by FFmpeg, as one that holds sound or picture itself.
+
+    Parameters
+    ----------
+    path : Path
+        A local file.
+    options : dict of str to str
+        FFmpeg's own.
+
+    Returns
+    -------
+    InputContainer
+        To be closed by whoever asked for it.
+
+    Raises
+    ------
+    MediaError
+        If it is no such file.
+    """
     try:
         # Absolute, because FFmpeg takes what stands before a colon in a bare name for a protocol.
         return av.open(
@@ -351,10 +371,11 @@ def _open_container(path: Path, options: dict[str, str]) -> InputContainer:
     except av.error.ArgumentError as error:
         raise MediaError("not a media file that can be read (no format that holds sound or video)") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"not a media file that can be read ({_reason(error)})") from error
+        raise MediaError(f"not a media file that can be read ({reason_of(error)})") from error
 
 
-def _check_regular(path: Path) -> None:
+def check_regular(path: Path) -> None:
+    """Raise a MediaError unless something can be read there."""
     try:
         if not path.exists():
             raise MediaError("no such file")
@@ -376,15 +397,17 @@ def _refuse_folder(path: Path) -> NoReturn:
     raise MediaError("is a folder that cannot be read")
 
 
-def _is_moving(stream: VideoStream) -> bool:
+def is_moving(stream: VideoStream) -> bool:
+    """Tell whether a stream is a picture that moves, and not the cover of a record."""
     return not stream.disposition & av.stream.Disposition.attached_pic
 
 
-def _choose(streams: Sequence[Any]) -> Any:
+def choose(streams: Sequence[Any]) -> Any:
     """Give the first stream that can be decoded, else the first, else None."""
     return next((s for s in streams if s.codec_context is not None), next(iter(streams), None))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Give what a library says of an error, as a phrase."""
     said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
     return said.strip().rstrip(".") or type(error).__name__

@@ -4,16 +4,20 @@ import functools
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mercli import bundle as bundles
 from mercli import encoders, kernel_cache, trust
 from mercli.bundle import Bundle
 from mercli.clock import CLASSIFIERS, FEATURES, Clock
 from mercli.errors import BundleError, MediaError, sentence
 from mercli.evidence import Evidence
+from mercli.face.path import FacePath
 from mercli.judge import Judge
 from mercli.observer import Observer
 from mercli.result import Result
 from mercli.setup import Setup
+from mercli.view import View
 from mercli.voice.sets import FeatureSet, feature_set
 
 
@@ -65,12 +69,26 @@ def observe_file(path: Path, setup: Setup) -> Evidence:
 
 def predict_file(path: Path, setup: Setup) -> Result:
     """Give the result of one file in a worker; see `observe_file`."""
+    return _row_of(_judge_file(path, setup))
+
+
+def view_file(path: Path, setup: Setup) -> View:
+    """Give the result of one file in a worker, and where its main face was; see `observe_file`."""
+    result = _judge_file(path, setup)
+    seen = result.evidence.face
+    if seen is None:
+        return View(_row_of(result))
+    in_time = np.argsort(seen.times_s, kind="stable")  # a file's clock may be set back
+    return View(_row_of(result), FacePath(seen.times_s[in_time], seen.boxes_px[in_time]))
+
+
+def _judge_file(path: Path, setup: Setup) -> Result:
     observer, judge = _worker(setup)
     clock = Clock()
     try:
         with observer.observing(path, clock) as (evidence, voice):
             with clock(CLASSIFIERS):
-                result = _row_of(judge.judge(evidence))
+                result = judge.judge(evidence)
             if setup.timeline:
                 from mercli.moments import moments
 

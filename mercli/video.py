@@ -1,6 +1,7 @@
 """The pictures of a video stream: which of them are decoded and looked at, and their luma."""
 
 import math
+from fractions import Fraction
 from typing import Literal
 
 import av
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mercli.picture import Picture
 
+_LEAST_ASPECT = Fraction(1, 4)  # of a pixel; a file that states another than this to its inverse is wrong
 _PADDED = 64  # FFmpeg's decoders count the pixels of rows that are padded to a multiple of this
 
 
@@ -117,11 +119,22 @@ def read_picture(frame: VideoFrame, video: VideoStream | None) -> Picture:
         studio = layout.name != "gray" and frame.color_range != ColorRange.JPEG
     else:
         grey = frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    aspect = video.sample_aspect_ratio if video is not None else None
-    if aspect and aspect != 1 and 0.25 < aspect < 4:
+    aspect = pixel_aspect(video)
+    if aspect != 1:
         import cv2  # which a run without pictures never needs
 
         width = max(1, round(grey.shape[1] * float(aspect)))
         grey = cv2.resize(np.ascontiguousarray(grey), (width, grey.shape[0]), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    turns = round(frame.rotation / 90) % 4
+    turns = quarter_turns(frame)
     return Picture(np.ascontiguousarray(np.rot90(grey, turns)) if turns else grey, studio=studio)
+
+
+def pixel_aspect(video: VideoStream | None) -> Fraction:
+    """Give the width of a pixel over its height, as decoded; 1 where the file says nothing that can be true."""
+    aspect = video.sample_aspect_ratio if video is not None else None
+    return Fraction(aspect) if aspect and _LEAST_ASPECT < aspect < 1 / _LEAST_ASPECT else Fraction(1)
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """Say how often a frame is to be turned by 90 degrees, against the clock, to stand upright."""
+    return round(frame.rotation / 90) % 4

@@ -7,6 +7,7 @@ import typer
 
 from mercli import __version__
 from mercli.cli import streams
+from mercli.cli.annotate import annotate
 from mercli.cli.corpus import corpus
 from mercli.cli.demo import demo
 from mercli.cli.evaluate import evaluate
@@ -14,6 +15,7 @@ from mercli.cli.features import features
 from mercli.cli.fit import fit
 from mercli.cli.guard import FAILED
 from mercli.cli.models import models
+from mercli.cli.plot import plot
 from mercli.cli.predict import predict
 from mercli.cli.report import report
 
@@ -29,6 +31,8 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(features)
 app.command()(report)
+app.command()(annotate)
+app.command()(plot)
 app.command()(demo)
 app.add_typer(corpus)
 app.add_typer(models)

@@ -1,5 +1,6 @@
 """Options that several commands share, each declared once."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,20 @@ Detector = Annotated[
         "--face-detector",
         metavar="haar|yunet|FILE",
         help="haar; yunet, once `mercli models pull yunet` got it; or the path of a YuNet .onnx file.",
+    ),
+]
+BundleFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--bundle", metavar="FOLDER", help="A bundle that `mercli fit` wrote.", show_default="the one that ships"
+    ),
+]
+VoiceEncoder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="The speech network that the bundle refers to.",
+        show_default="the one in the bundle's folder",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no notes on stderr.")]
