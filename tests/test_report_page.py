@@ -379,6 +379,12 @@ def test_a_drawn_timeline_takes_the_colours_of_the_page(show: Open, page: Path) 
         assert text.evaluate("element => getComputedStyle(element).fill") == f"rgb({ink[0]}, {ink[1]}, {ink[2]})"
 
 
+def test_on_a_phone_the_filters_are_as_wide_as_the_window(show: Open, page: Path) -> None:
+    opened = show(page, NARROW).page
+    assert opened.locator("#search").bounding_box()["width"] > 340
+    assert opened.locator("#status").bounding_box()["y"] == opened.locator("#emotion").bounding_box()["y"]
+
+
 def test_a_timeline_fits_a_window_that_is_made_smaller(show: Open, page: Path) -> None:
     opened = show(page)
     panel = opened.open_clip("clip-00001.mp4")

@@ -243,7 +243,7 @@
     spec.spec.width = width;
     spec.spec.height = 64;
     const options = { ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: false, config: data.config };
-    return vegaEmbed(chart, { ...spec, datasets: { [data.spec_data]: values(steps) } }, options).then(() => {
+    return vegaEmbed(chart.firstElementChild, { ...spec, datasets: { [data.spec_data]: values(steps) } }, options).then(() => {
       // It is one image: what Vega says of its parts would be read out mark by mark.
       for (const part of chart.querySelectorAll("[role]")) {
         for (const name of part.getAttributeNames().filter((name) => name === "role" || name.startsWith("aria-"))) {
@@ -276,7 +276,8 @@
     if (packed.step > 1) {
       box.append(make("p", { className: "note", textContent: `Each step is the mean of ${packed.step} seconds.` }));
     }
-    const chart = make("div", { className: "chart", steps });
+    // Vega says what the element is that it draws into; what is around that is ours to name.
+    const chart = make("div", { className: "chart", steps }, make("div"));
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", `Timeline of ${name}: the probability of each emotion; the likeliest are told below`);
     box.append(chart);
