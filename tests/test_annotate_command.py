@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from mercli.annotation import COLOURS
+from mercli.annotation.drawing import COLOURS
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.evidence import Evidence

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mercli.annotation import COLOURS, GROUND, LEAST_WIDTH, Strip, draw_face, length, letter_px
+from mercli.annotation.drawing import COLOURS, GROUND, LEAST_WIDTH, Strip, draw_face, length, letter_px
+from mercli.annotation.overlay import Overlay
 from mercli.emotions import ALL, FER2013
 from mercli.evidence import Evidence
 from mercli.face.path import SHORT_GAP_S, FacePath
-from mercli.overlay import Overlay
 from mercli.result import Result, Timeline
 from mercli.view import View
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mercli.annotation.recording import Clock
+from mercli.annotation.rewriting import FORMATS, Rewritten, rewrite
 from mercli.errors import MediaError
 from mercli.media import Clip, Frame
-from mercli.recording import Clock
-from mercli.rewriting import FORMATS, Rewritten, rewrite
 from mercli.sample import write_video
 
 Picture = NDArray[np.uint8]

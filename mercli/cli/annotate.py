@@ -48,7 +48,7 @@ def annotate(
     The sound is kept. Exits with 0 if the video was written, with 1 if nothing could be said of it or it could not
     be read, with 2 if the command makes no sense, with 130 if it was interrupted.
     """
-    from mercli import annotating
+    from mercli.annotation import run as annotating
     from mercli.progress import Display
     from mercli.result import likeliest
     from mercli.setup import make_setup, open_bundle

@@ -114,10 +114,10 @@ def _annotate_one(path: Path, setup: Order) -> Annotated | str:
 
 
 def _annotate(path: Path, order: Order) -> Annotated | str:
-    from mercli.overlay import Overlay
+    from mercli.annotation.overlay import Overlay
+    from mercli.annotation.recording import Recording
+    from mercli.annotation.rewriting import FORMATS, rewrite
     from mercli.pipeline import view_file
-    from mercli.recording import Recording
-    from mercli.rewriting import FORMATS, rewrite
 
     max_pixels = order.limits.max_pixels
     Recording(path, max_pixels=max_pixels).close()  # before it is judged: whether there is a picture at all

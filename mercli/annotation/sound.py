@@ -9,7 +9,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
-from mercli.recording import Clock, Recording
+from mercli.annotation.recording import Clock, Recording
 
 _RATES_HZ = {
     "aac": (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350),

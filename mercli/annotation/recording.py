@@ -15,8 +15,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from mercli.container import Errors, check_regular, choose, is_moving, open_container, reason_of
 from mercli.errors import MediaError
-from mercli.media import Errors, check_regular, choose, is_moving, open_container, reason_of
 from mercli.video import PixelLimit, pixel_aspect, quarter_turns
 
 _FINEST = 1_000_000  # ticks a second of a clock that is taken as it is

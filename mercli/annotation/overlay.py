@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mercli.annotation import GROUND, LEAST_WIDTH, Picture, Strip, draw_face, letter_px, percent
+from mercli.annotation.drawing import GROUND, LEAST_WIDTH, Picture, Strip, draw_face, letter_px, percent
 from mercli.result import Result, likeliest
 from mercli.view import View
 

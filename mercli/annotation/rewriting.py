@@ -15,10 +15,10 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from mercli.annotation.recording import Clock, Recording, Shot, colours_of, in_colour
+from mercli.annotation.sound import CodedSound, CopiedSound, Sound, codec_of
+from mercli.container import reason_of
 from mercli.errors import MediaError
-from mercli.media import reason_of
-from mercli.recording import Clock, Recording, Shot, colours_of, in_colour
-from mercli.resounding import CodedSound, CopiedSound, Sound, codec_of
 from mercli.video import quarter_turns
 
 Picture = NDArray[np.uint8]

@@ -1,0 +1,1 @@
+"""A video written again with what is said of it, and its sound."""
