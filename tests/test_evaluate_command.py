@@ -266,6 +266,19 @@ class TestOutputs:
         assert all(width > 3 for width in widths)
         assert found["command"] in page
 
+    def test_the_page_holds_the_numbers_and_is_what_report_makes_of_the_json(self, radio, bundle, tmp_path):
+        page, kept, again = tmp_path / "n.html", tmp_path / "n.json", tmp_path / "again.html"
+        words = (radio, "--bundle", bundle, "--allow-seen", "--features", "--json", kept, "--report", page, "-q")
+        mercli("evaluate", *words)
+        mercli("report", kept, "-o", again, "-q")
+        text = page.read_text(encoding="utf-8")
+        assert text == again.read_text(encoding="utf-8")
+        found = json.loads(kept.read_text())
+        assert "SEEN SPEAKERS: the bundle was fitted on ravdess-01" in text
+        assert f'data-v="{found["scores"]["voice"]["uar"]}"' in text
+        assert found["features"]["ranking"][0]["name"] in text
+        assert text.count('aria-label="Dimensions ') == 3
+
     def test_a_corpus_with_markup_in_its_name_breaks_no_page(self, radio, tmp_path):
         folder = tmp_path / "[red]*a* <b>|x"
         folder.symlink_to(radio, target_is_directory=True)
