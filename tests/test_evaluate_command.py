@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mercli import bundle as bundles
-from mercli import cli
+from mercli import cli, files
 from mercli.emotions import FER2013
+from mercli.errors import UsageError
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
 
 RATE_HZ = 16000
@@ -114,6 +115,7 @@ class TestBundles:
     def test_the_others_can_be_tested_alone(self, radio, bundle, tmp_path):
         found = numbers(tmp_path, radio, "--bundle", bundle, "--leave-out-seen")
         assert found["seen_speakers"] == []
+        assert "4 speakers that the bundle was fitted on were left out." in found["warnings"]
         assert set(found["groups"]["speaker"]) == {"ravdess-05", "ravdess-06"}
         assert found["scores"]["voice"]["n"] == 12
         assert found["bundle"] == bundles.load(bundle).label
@@ -307,6 +309,22 @@ class TestOutputs:
         words = [word if word.startswith("--") else tmp_path / word for word in words]
         said = evaluate(radio, *words, code=2)
         assert "measure" not in said
+
+    def test_what_cannot_be_written_in_the_end_costs_nothing_else(self, radio, tmp_path, monkeypatch):
+        def fail(*_, **__):
+            raise UsageError("cannot write n.json: No space left on device")
+
+        monkeypatch.setattr(files, "write_text", fail)
+        answers = tmp_path / "a.csv"
+        words = ("--json", tmp_path / "n.json", "--answers", answers, "-q")
+        said = evaluate(radio, "--protocol", "2/2/2", *SET, *words, code=1)
+        assert "Scores" in said
+        assert said.endswith("mercli: cannot write n.json: No space left on device")
+        assert len(answers.read_text().splitlines()) == 13
+
+    def test_features_are_the_voice_s(self, radio):
+        said = evaluate(radio, "--modalities", "face", "--features", code=2)
+        assert "--features and --pca are for the voice" in said
 
     def test_one_clip_s_table_counts_once_a_draw(self, radio, tmp_path):
         answers = tmp_path / "a.jsonl"

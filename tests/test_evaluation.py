@@ -238,6 +238,18 @@ class TestChance:
         assert found.mean["accuracy"] == pytest.approx(score(posteriors, labels, speakers, FER2013).accuracy)
         assert found.p_value["accuracy"] == 1.0
 
+    def test_answers_to_one_clip_keep_one_label(self):
+        """Saying it three times is no more evidence: chance reaches it as often as when it is said once."""
+        posteriors, labels, speakers = noisy_judge(3, clips=4, right=0.45)
+        clips = np.arange(len(labels))
+        once = permuted(posteriors, labels, speakers, FER2013, clips=clips, seed=0)
+        thrice = permuted(
+            np.tile(posteriors, (3, 1)), labels * 3, speakers * 3, FER2013, clips=np.tile(clips, 3), seed=0
+        )
+        assert thrice.n == 3 * once.n
+        assert thrice.p_value == once.p_value
+        assert thrice.intervals == {rate: pytest.approx(ends) for rate, ends in once.intervals.items()}
+
     def test_where_each_speaker_has_one_class_they_are_dealt_out_among_all(self):
         speakers = [f"s{i}" for i in range(40)]
         labels = ["sad", "happy"] * 20

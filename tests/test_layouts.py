@@ -54,6 +54,10 @@ def read(name):
         ("YAF_pleasant_surprised/YAF_dog_ps.wav", "surprise", "tess-yaf", {}),
         ("OA_bite_neutral.wav", "neutral", "tess-oaf", {}),
         ("YAF_week_fear.WAV", "fear", "tess-yaf", {}),
+        ("1040_ith_sad_x.wav", "sad", "crema-d-1040", {"intensity": "unspecified", "sentence": "ith"}),
+        ("je/N30.wav", "neutral", "savee-je", {}),
+        ("15A02ea.wav", "disgust", "emo-db-15", {"sentence": "a02"}),
+        ("YAF_home_surprised.wav", "surprise", "tess-yaf", {}),
     ],
 )  # fmt: skip
 def test_a_published_name_says_emotion_speaker_and_more(name, label, speaker, traits):

@@ -41,6 +41,7 @@ from mercli.cli.recipe import (
 
 if TYPE_CHECKING:
     from mercli.corpora import Corpus
+    from mercli.errors import MercliError
     from mercli.evaluation.run import Wish
     from mercli.evaluation.verdict import Evaluation
     from mercli.limits import Limits
@@ -127,6 +128,7 @@ def evaluate(
 
     from mercli import batch
     from mercli.cli.places import refuse_to_replace
+    from mercli.errors import UsageError
 
     outputs = {"--json": json_file, "--markdown": markdown, "--answers": answers, "--pca": pca, "--report": report}
     refuse_to_replace(outputs, overwrite=overwrite, read=[*corpora, *([manifest] if manifest else [])])
@@ -146,6 +148,8 @@ def evaluate(
         "fusion": fusion,
     }
     ranked = features or pca is not None
+    if ranked and run.modalities is not None and "voice" not in run.modalities:
+        raise UsageError("--features and --pca are for the voice, which --modalities leaves out")
     for_bundles = {"--bundle": bundle, "--allow-seen": allow_seen, "--leave-out-seen": leave_out_seen}
     for_recipes = {f"--{name.replace('_', '-')}": value for name, value in made_by.items()}
     if protocol is None:
@@ -155,10 +159,12 @@ def evaluate(
         _refuse("is for a fitted bundle, and --protocol trains its own", for_bundles)
         found = run.train_and_test(protocol, draws, voice_encoder, made_by, ranked)
     found = replace(found, command=shlex.join(["mercli", *sys.argv[1:]]))
-    _write(found, outputs)
+    written, unwritten = _write(found, outputs)
     _show(found)
-    if not quiet and any(outputs.values()):
-        typer.echo(f"wrote {', '.join(str(path) for path in outputs.values() if path)}", err=True)
+    if not quiet and written:
+        typer.echo(f"wrote {', '.join(map(str, written))}", err=True)
+    if unwritten:
+        raise unwritten[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +197,9 @@ class _Run:
         if strange := [name for name in classes if name not in bundle.classes]:
             raise UsageError(f"bundle {bundle.name} knows no {strange[0]}; it knows {', '.join(bundle.classes)}")
         labelled = self._load(classes, to_train=False)
-        if leave_out_seen:
-            labelled = without_speakers(labelled, seen_speakers(labelled, bundle))
-        elif not allow_seen:
+        left_out = seen_speakers(labelled, bundle) if leave_out_seen else ()
+        labelled = without_speakers(labelled, left_out)
+        if not allow_seen:
             refuse_seen(labelled, bundle)
         setup = make_setup(
             folder,
@@ -205,7 +211,7 @@ class _Run:
             encoder=encoder,
         )
         with self._display(labelled, setup) as display:
-            return evaluate_bundle(labelled, bundle, setup, self._wish(display, ranked))
+            return evaluate_bundle(labelled, bundle, setup, self._wish(display, ranked), left_out=left_out)
 
     def train_and_test(
         self,
@@ -286,29 +292,40 @@ def _refuse_suffixes(answers: Path | None, pca: Path | None) -> None:
         raise UsageError(f"--pca {pca} ends neither in .png nor in .svg")
 
 
-def _write(found: "Evaluation", outputs: Mapping[str, Path | None]) -> None:
-    """Write the files that were asked for."""
+def _write(found: "Evaluation", outputs: Mapping[str, Path | None]) -> "tuple[list[Path], list[MercliError]]":
+    """Write the files that were asked for; what cannot be written costs neither the others nor the tables."""
+    from mercli.errors import MercliError
+
+    written, unwritten = [], []
+    for option, path in outputs.items():
+        if path is not None:
+            try:
+                _write_one(found, option, path)
+                written.append(path)
+            except MercliError as error:
+                unwritten.append(MercliError(str(error)))  # the places were good when the run began
+    return written, unwritten
+
+
+def _write_one(found: "Evaluation", option: str, path: Path) -> None:
     import json
 
-    from mercli import tables
+    from mercli import files, tables
     from mercli.evaluation import markdown
     from mercli.evaluation.pictures import draw_dimensions
-    from mercli.files import write_text
     from mercli.report import write_page
 
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        if option == "--json":
-            write_text(path, json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n", option)
-        elif option == "--markdown":
-            write_text(path, markdown.write(found), option)
-        elif option == "--answers":
-            tables.write(path, found.answers, found.columns, option)
-        elif option == "--pca":
-            draw_dimensions(found, path, option)
-        else:
-            write_page(path, evaluations=[found.to_json()])
+    if option == "--json":
+        text = json.dumps(found.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        files.write_text(path, f"{text}\n", option)
+    elif option == "--markdown":
+        files.write_text(path, markdown.write(found), option)
+    elif option == "--answers":
+        tables.write(path, found.answers, found.columns, option)
+    elif option == "--pca":
+        draw_dimensions(found, path, option)
+    else:
+        write_page(path, evaluations=[found.to_json()])
 
 
 def _show(found: "Evaluation") -> None:

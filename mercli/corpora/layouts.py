@@ -37,7 +37,8 @@ def _by_pictures(path: Path) -> int:
 # modality-channel-emotion-intensity-statement-repetition-actor (Livingstone and Russo, 2018)
 _RAVDESS = re.compile(
     r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>\d{2})-(?P<intensity>0[12])-(?P<sentence>0[12])"
-    r"-(?P<repetition>\d{2})-(?P<actor>\d{2})"
+    r"-(?P<repetition>\d{2})-(?P<actor>\d{2})",
+    re.ASCII,
 )
 _RAVDESS_EMOTIONS = {
     "01": "neutral",
@@ -70,7 +71,9 @@ def _read_ravdess(path: Path) -> Labelled | None:
 
 
 # actor_sentence_emotion_level (Cao and others, 2014)
-_CREMA_D = re.compile(r"(?P<actor>1\d{3})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX|X)")
+_CREMA_D = re.compile(
+    r"(?P<actor>1\d{3})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX|X)", re.IGNORECASE
+)
 _CREMA_D_EMOTIONS = {
     "ANG": "angry",
     "DIS": "disgust",
@@ -84,19 +87,21 @@ _CREMA_D_LEVELS = {"LO": "low", "MD": "medium", "HI": "high"}
 
 def _read_crema_d(path: Path) -> Labelled | None:
     match = _CREMA_D.fullmatch(path.stem)
-    if match is None or match["emotion"] not in _CREMA_D_EMOTIONS:
+    label = _CREMA_D_EMOTIONS.get(match["emotion"].upper()) if match else None
+    if match is None or label is None:
         return None
     traits = {
-        "intensity": _CREMA_D_LEVELS.get(match["level"], "unspecified"),
+        "intensity": _CREMA_D_LEVELS.get(match["level"].upper(), "unspecified"),
         "sentence": match["sentence"].lower(),
     }
-    utterance = f"crema-d-{path.stem}"
-    label = _CREMA_D_EMOTIONS[match["emotion"]]
+    utterance = f"crema-d-{path.stem.lower()}"
     return Labelled(path, label, f"crema-d-{match['actor']}", traits, utterance, _by_pictures(path))
 
 
 # Speaker, then emotion and sentence, in one name or in a folder and a name (Haq and Jackson, 2009)
-_SAVEE = re.compile(r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>sa|su|a|d|f|h|n)(?P<sentence>\d{1,2})")
+_SAVEE = re.compile(
+    r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>sa|su|a|d|f|h|n)(?P<sentence>\d{1,2})", re.IGNORECASE
+)
 _SAVEE_EMOTIONS = {
     "a": "angry",
     "d": "disgust",
@@ -114,16 +119,19 @@ def _read_savee(path: Path) -> Labelled | None:
     if match is None:
         return None
     speaker = match["speaker"] or path.parent.name
-    if speaker not in _SAVEE_SPEAKERS:
+    if speaker.upper() not in _SAVEE_SPEAKERS:
         return None
-    code = f"{match['emotion']}{int(match['sentence']):02d}"
+    emotion = match["emotion"].lower()
+    code = f"{emotion}{int(match['sentence']):02d}"
     name = f"savee-{speaker.lower()}"
-    label = _SAVEE_EMOTIONS[match["emotion"]]
+    label = _SAVEE_EMOTIONS[emotion]
     return Labelled(path, label, name, {"sex": "male"}, f"{name}-{code}", _by_pictures(path))
 
 
 # Speaker, text, emotion (German initials), version (Burkhardt and others, 2005)
-_EMO_DB = re.compile(r"(?P<speaker>\d{2})(?P<text>[ab]\d{2})(?P<emotion>[WLEAFTN])(?P<version>[a-z])")
+_EMO_DB = re.compile(
+    r"(?P<speaker>\d{2})(?P<text>[ab]\d{2})(?P<emotion>[WLEAFTN])(?P<version>[a-z]?)", re.IGNORECASE
+)
 _EMO_DB_EMOTIONS = {
     "W": "angry",
     "L": None,  # boredom
@@ -143,14 +151,14 @@ def _read_emo_db(path: Path) -> Labelled | None:
         return None
     traits = {
         "sex": "male" if match["speaker"] in _EMO_DB_MEN else "female",
-        "sentence": match["text"],
+        "sentence": match["text"].lower(),
     }
-    label = _EMO_DB_EMOTIONS[match["emotion"]]
-    return Labelled(path, label, f"emo-db-{match['speaker']}", traits, f"emo-db-{path.stem}")
+    label = _EMO_DB_EMOTIONS[match["emotion"].upper()]
+    return Labelled(path, label, f"emo-db-{match['speaker']}", traits, f"emo-db-{path.stem.lower()}")
 
 
 # Speaker, word, emotion (Pichora-Fuller and Dupuis, 2020); some files lack a letter of the speaker.
-_TESS = re.compile(r"(?P<speaker>OAF?|YAF?)_(?P<word>[a-z]+)_(?P<emotion>[a-z_]+)", re.IGNORECASE)
+_TESS = re.compile(r"(?P<speaker>OAF?|YAF?)_(?P<word>[a-z]+)_(?P<emotion>[a-z_]+)", re.ASCII | re.IGNORECASE)
 _TESS_EMOTIONS = {
     "angry": "angry",
     "disgust": "disgust",
@@ -160,6 +168,8 @@ _TESS_EMOTIONS = {
     "ps": "surprise",
     "pleasant_surprise": "surprise",
     "pleasant_surprised": "surprise",
+    "surprise": "surprise",
+    "surprised": "surprise",
     "sad": "sad",
 }
 

@@ -9,7 +9,7 @@ from mercli import emotions
 from mercli.corpora.labelled import Labelled
 from mercli.errors import CorpusError
 
-_CLIP = re.compile(r"dia(?P<dialogue>\d{1,6})_utt(?P<utterance>\d{1,6})", re.IGNORECASE)
+_CLIP = re.compile(r"dia(?P<dialogue>\d{1,6})_utt(?P<utterance>\d{1,6})", re.ASCII | re.IGNORECASE)
 _SPLITS = {"train": "train", "dev": "dev", "test": "test"}
 _TABLE = re.compile(r"(?P<split>train|dev|test)(?:_sent_emo(?:_[a-z]+)?)?\.csv", re.IGNORECASE)
 _COLUMNS = ("Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")

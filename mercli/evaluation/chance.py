@@ -58,6 +58,7 @@ def permuted(
     speakers: Sequence[str],
     classes: Sequence[str],
     *,
+    clips: Sequence[int] | NDArray[np.int_] | None = None,
     seed: int = 0,
 ) -> Permuted:
     """Score answers against labels that are dealt out anew among each speaker's clips.
@@ -72,6 +73,8 @@ def permuted(
         One each a row.
     classes : sequence of str
         The columns' names.
+    clips : sequence of int, optional
+        Which clip each row is about: rows of one clip keep one label. Without it each is a clip of its own.
     seed : int
         Of the draws.
 
@@ -80,20 +83,24 @@ def permuted(
     Permuted
         Over 1000 draws.
     """
-    judged = ~np.isnan(posteriors).any(axis=1)
+    judged = np.flatnonzero(~np.isnan(posteriors).any(axis=1))
     answers = posteriors[judged].argmax(axis=1)
     truth = np.array([classes.index(label) for label in labels])[judged]
     _, who = np.unique(np.asarray(speakers)[judged], return_inverse=True)
-    among = who if len(set(zip(who.tolist(), truth.tolist(), strict=True))) > len(set(who.tolist())) else who * 0
+    own = judged if clips is None else np.asarray(clips)[judged]
+    _, first, clip = np.unique(own, return_index=True, return_inverse=True)
+    among, dealt = who[first], truth[first]
+    if len(set(zip(among.tolist(), dealt.tolist(), strict=True))) == len(set(among.tolist())):
+        among = np.zeros_like(among)
     rng = np.random.default_rng(seed)
     by_group = np.argsort(among, kind="stable")
     matrices = np.zeros((_DRAWS + 1, len(classes), len(classes)))
     np.add.at(matrices[0], (truth, answers), 1)
     for matrix in matrices[1:]:
         # Sorted by group and, within one, at random: the labels of a group stay in it.
-        shuffled = np.empty_like(truth)
-        shuffled[by_group] = truth[np.lexsort((rng.random(len(truth)), among))]
-        np.add.at(matrix, (shuffled, answers), 1)
+        shuffled = np.empty_like(dealt)
+        shuffled[by_group] = dealt[np.lexsort((rng.random(len(dealt)), among))]
+        np.add.at(matrix, (shuffled[clip], answers), 1)
     found = rates(matrices)
     drawn = {name: found[name][1:] for name in RATES}
     return Permuted(

@@ -32,6 +32,8 @@ class Judged:
     ----------
     examples : sequence of Example
         The clips; one may stand more than once.
+    clips : np.ndarray of int [shape=(n,)]
+        Which of the corpus' files each row is about.
     answers : dict of str to np.ndarray [shape=(n, n_classes)]
         Posteriors by what is scored; NaN where nothing was said.
     classes : tuple of str
@@ -39,6 +41,7 @@ class Judged:
     """
 
     examples: Sequence[Example]
+    clips: NDArray[np.int_]
     answers: dict[str, NDArray[np.float64]]
     classes: tuple[str, ...]
 
@@ -52,7 +55,7 @@ class Judged:
             alone = ~(_judged(said[VOICE]) & _judged(said[FACE]))
             if (alone & _judged(answers.said.fused)).any() and not alone.all():
                 there[BOTH] = np.where(alone[:, np.newaxis], np.nan, answers.said.fused)
-        return cls([examples[i] for i in answers.rows], there, classes)
+        return cls([examples[i] for i in answers.rows], answers.rows, there, classes)
 
     @property
     def labels(self) -> list[str]:
@@ -101,7 +104,7 @@ class Judged:
     def permuted(self, *, seed: int) -> dict[str, Permuted]:
         """Score the answers against labels dealt out anew."""
         return {
-            what: chance.permuted(said, self.labels, self.speakers, self.classes, seed=seed)
+            what: chance.permuted(said, self.labels, self.speakers, self.classes, clips=self.clips, seed=seed)
             for what, said in self.answers.items()
         }
 

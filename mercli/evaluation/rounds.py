@@ -223,9 +223,9 @@ def describe(protocol: Protocol, table: Table, *, seed: int) -> str:
             f"{alone} {intervals}"
         )
     models, fusion, test = protocol.sizes
-    times = (
-        "once" if protocol.draws == 1 else f"{protocol.draws} times, and what was said each time is put together"
-    )
+    times = "once"
+    if protocol.draws > 1:
+        times = f"{protocol.draws} times, and a clip that was tested several times counts as often"
     return (
         f"Speakers are drawn, with seed {seed}, {times}: {models} train the voice and face models, {fusion} the "
         f"fusion, {test} test. {intervals}"

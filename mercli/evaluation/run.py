@@ -87,7 +87,9 @@ def refuse_seen(corpus: Corpus, bundle: Bundle) -> None:
         )
 
 
-def evaluate_bundle(corpus: Corpus, bundle: Bundle, setup: Setup, wish: Wish) -> Evaluation:
+def evaluate_bundle(
+    corpus: Corpus, bundle: Bundle, setup: Setup, wish: Wish, *, left_out: Collection[str] = ()
+) -> Evaluation:
     """Test a fitted bundle on a corpus; where it was fitted on speakers of it, the evaluation says so plainly.
 
     Parameters
@@ -100,6 +102,8 @@ def evaluate_bundle(corpus: Corpus, bundle: Bundle, setup: Setup, wish: Wish) ->
         The same, for the workers.
     wish : Wish
         How.
+    left_out : collection of str
+        Speakers that are not in it any more, because the bundle was fitted on them.
 
     Returns
     -------
@@ -129,6 +133,8 @@ def evaluate_bundle(corpus: Corpus, bundle: Bundle, setup: Setup, wish: Wish) ->
         warnings.append(
             f"{bundle.label} does not say who it was fitted on: whether it knows these speakers is open."
         )
+    if left_out:
+        warnings.append(f"{len(left_out)} speakers that the bundle was fitted on were left out.")
     if wish.ranked and bundle.voice is not None:
         found = replace(found, ranking=ranking.rank(table, bundle.voice_spec, [whole], seed=wish.seed))
     warnings += [*found.warnings, *_left_out(corpus)]
