@@ -65,8 +65,8 @@ class Ground:
     aspect : float
         The width of these pixels over their height.
     scale : float
-        How high, in these pixels, a pixel is of the pictures in which faces are found. Those are made square in the
-        width as it is stored, which is the height of a picture that is turned.
+        How high, in these pixels, a pixel is of the pictures in which faces are found. Those are made square in
+        the width as it is stored, which is the height of a picture that is turned.
     """
 
     width: int

@@ -112,7 +112,7 @@ def test_the_box_is_at_the_face_however_the_picture_is_stored(
     path = tmp_path / "in.mp4"
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=10)
-        drawn = [np.rot90(frame, turn // 90) for frame in draw_frames(5, drift_px=0)]
+        drawn = [np.rot90(cv2.resize(frame, (640, 480)), turn // 90) for frame in draw_frames(5, drift_px=0)]
         height, width = drawn[0].shape[:2]
         video.width, video.height, video.pix_fmt = int(width / aspect), height, "yuv444p"
         video.codec_context.sample_aspect_ratio = aspect
