@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,6 +48,18 @@ def mercli(*words: object) -> Ran:
 def frames(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def turned(path: Path, clockwise_deg: int) -> Path:
+    """Write into the track header how a player is to turn the picture."""
+    data = bytearray(path.read_bytes())
+    cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise_deg]
+    # The matrix a b u, c d v, x y w of the track header: ISO 14496-12, 8.3.2.
+    start = data.index(b"tkhd") + 4 + 40
+    matrix = [v << 16 for v in (cos, sin, 0, -sin, cos, 0, 0, 0)] + [1 << 30]
+    data[start : start + 36] = b"".join(v.to_bytes(4, "big", signed=True) for v in matrix)
+    path.write_bytes(data)
+    return path
 
 
 def near(picture: np.ndarray, emotion: str) -> np.ndarray:
@@ -88,6 +102,43 @@ def test_the_box_is_where_the_face_was_found(annotated: tuple[Path, Ran], talkin
         inside = slice(round(y) + 8, round(y + height) - 8), slice(round(x) + 8, round(x + width) - 8)
         before = frames(talking_video)[i]
         assert np.abs(picture[inside].astype(int) - before[inside]).mean() < 8
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2), Fraction(1, 2)])
+def test_the_box_is_at_the_face_however_the_picture_is_stored(
+    draw_frames, tmp_path: Path, turn: int, aspect: Fraction
+) -> None:
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        drawn = [np.rot90(cv2.resize(frame, (640, 480)), turn // 90) for frame in draw_frames(5, drift_px=0)]
+        height, width = drawn[0].shape[:2]
+        video.width, video.height, video.pix_fmt = int(width / aspect), height, "yuv444p"
+        video.codec_context.sample_aspect_ratio = aspect
+        for frame in drawn:
+            stored = cv2.resize(np.ascontiguousarray(frame), (video.width, video.height))
+            form = "gray" if stored.ndim == 2 else "rgb24"
+            container.mux(video.encode(av.VideoFrame.from_ndarray(stored, format=form)))
+        container.mux(video.encode())
+    ran = mercli("annotate", turned(path, turn), "-o", tmp_path / "a.mp4", "--modalities", "face", "-q")
+    assert ran == (0, "")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        aspect = container.streams.video[0].sample_aspect_ratio
+        shown = frames(tmp_path / "a.mp4")[0]
+    # As a player shows it: 320 pixels wide, the face 125 high about (160, 110).
+    wide = cv2.resize(shown, (int(shown.shape[1] * aspect), shown.shape[0]), interpolation=cv2.INTER_NEAREST)
+    scale = 320 / wide.shape[1]
+    picture = wide[: round(240 / scale)]
+    found = np.zeros(picture.shape[:2], bool)
+    for name in FER2013[:6]:
+        found |= near(picture, name)
+    # The edges of the box: rows and columns that have its colour along much of their length.
+    columns = np.flatnonzero(found.sum(axis=0) * scale > 60) * scale
+    rows = np.flatnonzero(found.sum(axis=1) * scale > 60) * scale
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(160, abs=12)
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(110, abs=20)
+    assert columns.max() - columns.min() == pytest.approx(rows.max() - rows.min(), abs=8)
 
 
 def test_the_strip_says_what_predict_says(annotated: tuple[Path, Ran], talking_video: Path) -> None:

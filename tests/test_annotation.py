@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mercli.annotation.drawing import COLOURS, GROUND, LEAST_WIDTH, Strip, draw_face, length, letter_px
 from mercli.annotation.overlay import Overlay
+from mercli.annotation.recording import Ground
 from mercli.emotions import ALL, FER2013
 from mercli.evidence import Evidence
 from mercli.face.path import SHORT_GAP_S, FacePath
@@ -183,7 +184,7 @@ def test_a_file_without_a_face_has_no_box():
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (317, 239), (320, 240), (2, 900), (1920, 2)])
 @pytest.mark.parametrize("aspect", [1.0, 0.5, 16 / 11])
 def test_the_picture_stays_as_it_is_above_a_strip_and_sizes_are_even(width, height, aspect):
-    overlay = Overlay(both(posterior()), FER2013, width, height, aspect=aspect)
+    overlay = Overlay(both(posterior()), FER2013, Ground(width, height, aspect))
     picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     whole = overlay.draw(picture.copy(), 0.5)
     assert whole.shape == (*overlay.shape, 3)
@@ -194,7 +195,7 @@ def test_the_picture_stays_as_it_is_above_a_strip_and_sizes_are_even(width, heig
 
 
 def test_a_second_shows_what_was_said_of_it():
-    overlay = Overlay(both(posterior(0, 0.9), posterior(4, 0.9)), FER2013, 320, 240)
+    overlay = Overlay(both(posterior(0, 0.9), posterior(4, 0.9)), FER2013, Ground(320, 240))
     blank = np.zeros((240, 320, 3), np.uint8)
     drawn = [overlay.draw(blank.copy(), time_s) for time_s in (-0.1, 0.99, 1.0, 5.0)]
     amount = [[(frame == COLOURS[name]).all(axis=2).sum() for name in ("angry", "sad")] for frame in drawn]
@@ -203,14 +204,14 @@ def test_a_second_shows_what_was_said_of_it():
 
 def test_of_a_second_without_voice_and_face_no_bar_is_drawn():
     nothing = np.full(7, np.nan)
-    overlay = Overlay(both(posterior(), nothing), FER2013, 320, 240)
+    overlay = Overlay(both(posterior(), nothing), FER2013, Ground(320, 240))
     drawn = overlay.draw(np.zeros((240, 320, 3), np.uint8), 1.5)
     assert not any((drawn == colour).all(axis=2).any() for colour in COLOURS.values())
 
 
 def test_a_picture_that_changes_its_size_is_brought_to_that_of_the_first():
     path = FacePath(np.array([0.0]), np.array([[64, 48, 64, 96]], np.float32))
-    overlay = Overlay(both(posterior(), path=path), FER2013, 320, 240)
+    overlay = Overlay(both(posterior(), path=path), FER2013, Ground(320, 240))
     small = overlay.draw(np.full((120, 160, 3), 128, np.uint8), 0.0)
     assert small.shape == (*overlay.shape, 3)
     columns = np.argwhere((small[150] == COLOURS["happy"]).all(axis=1))
@@ -219,4 +220,4 @@ def test_a_picture_that_changes_its_size_is_brought_to_that_of_the_first():
 
 def test_a_clip_of_which_nothing_is_known_cannot_be_drawn():
     with pytest.raises(ValueError, match="nothing was said"):
-        Overlay(View(Result("failed", Evidence())), FER2013, 320, 240)
+        Overlay(View(Result("failed", Evidence())), FER2013, Ground(320, 240))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mercli.annotation.recording import Clock
+from mercli.annotation.recording import Clock, Ground
 from mercli.annotation.rewriting import FORMATS, Rewritten, rewrite
 from mercli.errors import MediaError
 from mercli.media import Clip, Frame
@@ -27,9 +27,8 @@ Sent = list[tuple[float, bytes]]
 class Plain:
     """Draws nothing: an even frame around the picture."""
 
-    def __init__(self, width: int, height: int, aspect: float) -> None:
-        self.shape = (height + height % 2, width + width % 2)
-        self.aspect = aspect
+    def __init__(self, ground: Ground) -> None:
+        self.shape = (ground.height + ground.height % 2, ground.width + ground.width % 2)
         self.times_s: list[float] = []
 
     def draw(self, picture: Picture, time_s: float) -> Picture:

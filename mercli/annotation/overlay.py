@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.annotation.drawing import GROUND, LEAST_WIDTH, Picture, Strip, draw_face, letter_px, percent
+from mercli.annotation.recording import Ground
 from mercli.result import Result, likeliest
 from mercli.view import View
 
@@ -22,10 +23,8 @@ class Overlay:
         What was said, with a timeline.
     classes : sequence of str
         The bundle's classes.
-    width, height : int
-        Of the first picture, upright, in its own pixels.
-    aspect : float
-        The width of these pixels over their height.
+    ground : Ground
+        What is drawn on.
 
     Attributes
     ----------
@@ -33,15 +32,14 @@ class Overlay:
         Height and width of what is drawn: both even, with the strip below the picture.
     """
 
-    def __init__(
-        self, view: View, classes: Sequence[str], width: int, height: int, *, aspect: float = 1.0
-    ) -> None:
+    def __init__(self, view: View, classes: Sequence[str], ground: Ground) -> None:
         if view.result.fused is None or view.result.timeline is None:
             raise ValueError("nothing was said of the clip, or not of its seconds")
         self._face = view.face
         self._timeline = view.result.timeline
         self._classes = tuple(classes)
-        self._aspect = aspect
+        width, height, aspect = ground.width, ground.height, ground.aspect
+        self._aspect, self._scale = aspect, ground.scale
         self._size = (width, height)
         self._above = f"whole clip: {_said(view.result, self._classes)}"
         all_width = _even(max(width, round(LEAST_WIDTH / aspect)))
@@ -75,7 +73,8 @@ class Overlay:
             best = None if posterior is None else likeliest(posterior)
             emotion = None if best is None else self._classes[best]
             said = None if posterior is None or best is None else f"{emotion} {percent(posterior[best])}"
-            draw_face(picture, box, emotion, said, aspect=self._aspect)
+            x, y, width, height = (self._scale * edge for edge in box)
+            draw_face(picture, (x, y, width, height), emotion, said, aspect=self._aspect)
         if (picture.shape[1], picture.shape[0]) != self._size:  # it may change midway
             picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         whole = np.full((*self.shape, 3), GROUND, np.uint8)

@@ -54,6 +54,27 @@ class Shot:
     ticks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Say what the pictures of a recording are like, to draw on them.
+
+    Parameters
+    ----------
+    width, height : int
+        Of the first, upright, in its own pixels.
+    aspect : float
+        The width of these pixels over their height.
+    scale : float
+        How high, in these pixels, a pixel is of the pictures in which faces are found. Those are made square in
+        the width as it is stored, which is the height of a picture that is turned.
+    """
+
+    width: int
+    height: int
+    aspect: float = 1.0
+    scale: float = 1.0
+
+
 class Clock:
     """Place what comes one after the other in time, so that it goes on whatever a damaged file states.
 
@@ -132,6 +153,13 @@ class Recording:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+    def ground(self, frame: VideoFrame) -> Ground:
+        """Say what pictures are like of which `frame` is the first."""
+        height, width = in_colour(frame).shape[:2]
+        if not quarter_turns(frame) % 2:
+            return Ground(width, height, float(self.aspect))
+        return Ground(width, height, float(1 / self.aspect), float(1 / self.aspect))
 
     @property
     def rate_hz(self) -> Fraction:

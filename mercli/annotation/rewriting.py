@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mercli.annotation.recording import Clock, Recording, Shot, colours_of, in_colour
+from mercli.annotation.recording import Clock, Ground, Recording, Shot, colours_of, in_colour
 from mercli.annotation.sound import CodedSound, CopiedSound, Sound, codec_of
 from mercli.container import reason_of
 from mercli.errors import MediaError
@@ -103,7 +103,7 @@ def rewrite(
     path: Path,
     output: Path,
     form: Format,
-    drawing: Callable[[int, int, float], Draw],
+    drawing: Callable[[Ground], Draw],
     *,
     max_pixels: int | None = None,
 ) -> Rewritten:
@@ -121,8 +121,7 @@ def rewrite(
     form : Format
         How.
     drawing : callable
-        Given width and height of the first picture, upright, in pixels, and the width of a pixel over its height,
-        it gives what draws.
+        Given what the pictures are like, it gives what draws on them.
     max_pixels : int or None
         Larger pictures are not decoded.
 
@@ -137,10 +136,9 @@ def rewrite(
         If nothing can be read, or this cannot be written.
     """
     first = _first_frame(path, max_pixels)
-    height, width = in_colour(first).shape[:2]
     with Recording(path, max_pixels=max_pixels) as recording:
         upright = 1 / recording.aspect if quarter_turns(first) % 2 else recording.aspect
-        canvas = drawing(width, height, float(upright))
+        canvas = drawing(recording.ground(first))
         coded = tuple(codec for codec in map(codec_of, recording.sounds) if codec not in form.copied)
         with _writing(output, form) as container:
             pictures = _Pictures(container, form, recording, canvas.shape, upright, colours_of(first))

@@ -129,7 +129,7 @@ def _annotate(path: Path, order: Order) -> Annotated | str:
         path,
         Path(order.part),
         FORMATS[order.suffix],
-        lambda width, height, aspect: Overlay(view, order.classes, width, height, aspect=aspect),
+        lambda ground: Overlay(view, order.classes, ground),
         max_pixels=max_pixels,
     )
     notes = [result.error, written.damage if written.damage and not result.evidence.damage else None]
