@@ -15,6 +15,7 @@ from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import (
+    BundleFolder,
     Debug,
     Detector,
     Jobs,
@@ -24,6 +25,7 @@ from mercli.cli.options import (
     Modalities,
     Quiet,
     Timeout,
+    VoiceEncoder,
     count,
     read_limits,
     split_commas,
@@ -57,20 +59,8 @@ def predict(
         bool, typer.Option("--overwrite", help="Start over instead of continuing an earlier run.")
     ] = False,
     jobs: Jobs = None,
-    bundle: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER", help="A bundle that `mercli fit` wrote.", show_default="the one that ships"
-        ),
-    ] = None,
-    voice_encoder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The speech network that the bundle refers to.",
-            show_default="the one in the bundle's folder",
-        ),
-    ] = None,
+    bundle: BundleFolder = None,
+    voice_encoder: VoiceEncoder = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     faces: Annotated[
