@@ -1,11 +1,12 @@
 """What a notebook or a script calls: `mercli.predict` and `mercli.load_bundle`."""
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from mercli import batch, prediction, tables
+from mercli import batch, kernel_cache, prediction, tables
 from mercli import bundle as bundles
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, UsageError
@@ -178,6 +179,8 @@ def _run(
             return
         from mercli.progress import Display
 
+        if "voice" in setup.modalities and (notice := kernel_cache.notice()):
+            print(notice, file=sys.stderr)
         display = stack.enter_context(Display("predict", len(inputs), quiet=False))
         prediction.predict(
             inputs,

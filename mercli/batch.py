@@ -113,6 +113,8 @@ def run(
                 yield index, Lost("crashed", f"its worker died twice: {result.how}")
             else:
                 yield index, result
+    if asked.is_set():  # after the last file, while workers ended: a loop around this call is to end too
+        raise KeyboardInterrupt
 
 
 def run_with(

@@ -49,6 +49,16 @@ def named_by() -> str:
     return "NUMBA_CACHE_DIR" if os.environ.get("NUMBA_CACHE_DIR") else "MERCLI_CACHE"
 
 
+def notice() -> str | None:
+    """Say why the first file of a run that hears takes long, where it will."""
+    if not can_be_kept():
+        return (
+            "compiling the audio kernels in every run: no place keeps them; set "
+            f"{named_by()} to a folder that can be written"
+        )
+    return None if is_filled() else "compiling the audio kernels, once: this takes some 20 seconds"
+
+
 def warm_up(first: bool) -> None:
     """Have the kernels ready in a worker.
 

@@ -1,5 +1,6 @@
 """The live display on stderr: files done and failed, time left, how many times faster than real time."""
 
+import importlib.util
 import sys
 from types import TracebackType
 from typing import Self
@@ -35,7 +36,7 @@ class Display:
             TextColumn("{task.fields[failed]} failed"),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
             TextColumn("{task.fields[speed]}"),
-            console=Console(file=sys.stderr),
+            console=_console(),
             disable=quiet,
         )
         self._task = self._progress.add_task(what, total=total, completed=done, failed=0, speed="")
@@ -74,3 +75,9 @@ class Display:
         """Count one more step of what comes after the files."""
         self._progress.start_task(self._then)
         self._progress.update(self._then, advance=1)
+
+
+def _console() -> Console:
+    """Give a console on stderr; in a notebook rich shows nothing but a warning unless ipywidgets are there."""
+    has_widgets = importlib.util.find_spec("ipywidgets") is not None
+    return Console(file=sys.stderr, force_jupyter=None if has_widgets else False)

@@ -386,6 +386,46 @@ def test_nothing_is_printed_unless_progress_is_asked_for(
     assert "1/1" in err
 
 
+NOTEBOOK = """
+import builtins, sys
+
+class ZMQInteractiveShell:
+    '''By this name rich knows that it is in a notebook.'''
+
+builtins.get_ipython = ZMQInteractiveShell
+sys.modules["ipywidgets"] = None
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "ipywidgets" else find_spec(name, *rest)
+import mercli
+mercli.predict(sys.argv[1], jobs=1, progress=True)
+"""
+
+
+def test_a_notebook_without_widgets_has_the_progress_as_text_and_no_warning(folder: Path) -> None:
+    command = [sys.executable, "-c", NOTEBOOK, str(folder / "voice.wav")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert "1/1" in done.stderr
+    assert "ipywidgets" not in done.stderr
+
+
+def test_progress_says_that_kernels_are_compiled_first(folder: Path, tmp_path: Path) -> None:
+    code = "import mercli, sys; mercli.predict(sys.argv[1], jobs=1, progress=True)"
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(folder / "voice.wav")],
+            env={**environment, "MERCLI_CACHE": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr.count("compiling the audio kernels, once")
+        for _ in range(2)
+    ]
+    assert said == [1, 0]
+
+
 TWICE = """
 import sys
 import mercli

@@ -288,6 +288,19 @@ def test_a_request_to_end_is_raised_between_files_and_ends_the_workers(tmp_path:
     assert all_end(workers)
 
 
+def test_a_request_that_comes_after_the_last_file_is_not_lost() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        results = batch.run(length, PATHS[:1], jobs=1)
+        next(results)
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            next(results)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_run_in_a_thread_works_too() -> None:
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.extend(batch.run(length, PATHS, jobs=2)))
