@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from mercli import batch, prediction, tables
@@ -172,13 +171,12 @@ def _open(bundle: AnyPath | Bundle | None) -> Bundle:
 def _run(
     inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal, jobs: int, *, progress: bool
 ) -> None:
-    with ExitStack() as stack:
-        if not progress:
-            prediction.predict(inputs, bundle, setup, journal, jobs=jobs)
-            return
-        from mercli.progress import Display
+    if not progress:
+        prediction.predict(inputs, bundle, setup, journal, jobs=jobs)
+        return
+    from mercli.progress import Display
 
-        display = stack.enter_context(Display("predict", len(inputs), quiet=False))
+    with Display("predict", len(inputs), quiet=False) as display:
         prediction.predict(
             inputs,
             bundle,

@@ -239,6 +239,8 @@ def test_a_notebook_shows_a_small_table(said: Predictions) -> None:
     assert len(many._repr_html_()) < 5000
     assert "both.mp4" in said.seconds()._repr_html_()
     assert repr(said) == "Predictions(4 files: 1 ok, 1 failed, 2 partial)"
+    assert repr(said[:1]) == "Predictions(1 file: 1 ok)"
+    assert repr(said[:0]) == "Predictions(0 files)"
 
 
 @given(st.text(), st.text())
