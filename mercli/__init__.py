@@ -31,32 +31,31 @@ __all__ = [
     "predict",
 ]
 
-_HOMES = {
-    "Bundle": "bundle",
-    "Features": "measurement",
-    "Prediction": "predictions",
-    "Predictions": "predictions",
-    "Sheet": "sheet",
-    "Timeline": "result",
-    "features": "measurement",
-    "load_bundle": "api",
-    "predict": "api",
-}
-
 
 if not TYPE_CHECKING:  # to a type checker, every name would be there
 
     def __getattr__(name: str) -> object:
         """Import what is asked for when it is asked for: every command and every worker begins here."""
-        import importlib
+        match name:
+            case "load_bundle" | "predict":
+                from mercli import api as home
+            case "Features" | "features":
+                from mercli import measurement as home
+            case "Prediction" | "Predictions":
+                from mercli import predictions as home
+            case "Bundle":
+                from mercli import bundle as home
+            case "Sheet":
+                from mercli import sheet as home
+            case "Timeline":
+                from mercli import result as home
+            case "errors":
+                import mercli.errors
 
-        if name == "errors":
-            return importlib.import_module("mercli.errors")
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = getattr(importlib.import_module(f"mercli.{_HOMES[name]}"), name)
-        globals()[name] = found
-        return found
+                return mercli.errors
+            case _:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals().setdefault(name, getattr(home, name))
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from mercli import batch, kernel_cache, prediction, tables
@@ -173,15 +172,18 @@ def _open(bundle: AnyPath | Bundle | None) -> Bundle:
 def _run(
     inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal, jobs: int, *, progress: bool
 ) -> None:
-    with ExitStack() as stack:
-        if not progress:
-            prediction.predict(inputs, bundle, setup, journal, jobs=jobs)
-            return
-        from mercli.progress import Display
+    if not progress:
+        prediction.predict(inputs, bundle, setup, journal, jobs=jobs)
+        return
+    from mercli.progress import Display
 
+<<<<<<< HEAD
         if "voice" in setup.modalities and (notice := kernel_cache.notice()):
             print(notice, file=sys.stderr)
         display = stack.enter_context(Display("predict", len(inputs), quiet=False))
+=======
+    with Display("predict", len(inputs), quiet=False) as display:
+>>>>>>> w-api2
         prediction.predict(
             inputs,
             bundle,

@@ -196,7 +196,8 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         counts = Counter(said.status for said in self.files)
         said = ", ".join(f"{n} {status}" for status, n in counts.items())
-        return f"Predictions({len(self.files)} files: {said})" if said else "Predictions(0 files)"
+        files = "1 file" if len(self) == 1 else f"{len(self)} files"
+        return f"Predictions({files}{': ' if said else ''}{said})"
 
     def table(self) -> Sheet:
         """Give the table that `mercli predict` writes: a row a file, and one for each other face."""
