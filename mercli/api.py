@@ -177,13 +177,9 @@ def _run(
         return
     from mercli.progress import Display
 
-<<<<<<< HEAD
-        if "voice" in setup.modalities and (notice := kernel_cache.notice()):
-            print(notice, file=sys.stderr)
-        display = stack.enter_context(Display("predict", len(inputs), quiet=False))
-=======
+    if "voice" in setup.modalities and (notice := kernel_cache.notice()):
+        print(notice, file=sys.stderr)
     with Display("predict", len(inputs), quiet=False) as display:
->>>>>>> w-api2
         prediction.predict(
             inputs,
             bundle,
