@@ -157,6 +157,29 @@ class TestManifests:
         write_manifest(clips / "manifest.csv", header=" file , label,\tspeaker ")
         assert found(load(clips)) == FOUR
 
+    def test_further_columns_are_traits_in_one_spelling(self, clips):
+        rows = [
+            "a.wav,happy,ann,F,Test, ",
+            "b.wav,sad,ann,woman,test,x",
+            "c.wav,happy,bob,Male,,",
+            "d.wav,sad,bob,m,,",
+        ]
+        write_manifest(clips / "m.csv", rows, header=f"{HEADER},Sex,split,<b>")
+        traits = [dict(example.traits) for example in load(clips / "m.csv").examples]
+        assert traits == [
+            {"sex": "female", "split": "test"},
+            {"sex": "female", "split": "test"},
+            {"sex": "male"},
+            {"sex": "male"},
+        ]
+
+    def test_two_of_them_must_agree_on_a_file(self, clips):
+        one, other = write_manifest(clips / "1.csv"), write_manifest(clips / "2.csv")
+        assert (found(load([one, other])), load([one, other]).repeated) == (FOUR, 4)
+        write_manifest(other, [ROWS[0].replace("happy", "sad"), *ROWS[1:]])
+        with pytest.raises(CorpusError, match=r"a\.wav has two labels or speakers"):
+            load([one, other])
+
     @pytest.mark.parametrize("separator", [";", "\t", "|", " ; ", " "])
     @pytest.mark.parametrize("columns", [corpora.MANIFEST_COLUMNS, ('"n"', '"speaker"', '"file"', '"label"')])
     def test_another_separator_than_commas_is_said(self, clips, separator, columns):

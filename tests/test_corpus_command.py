@@ -125,6 +125,13 @@ def test_a_file_that_is_there_is_not_replaced_unless_asked(corpus, tmp_path):
     assert (corpus / "manifest.csv").read_text().startswith("file,label")
 
 
+def test_no_recording_is_ever_replaced(corpus):
+    before = (corpus / "0.wav").read_bytes()
+    code, said = check(corpus, "--json", corpus / "0.wav", "--overwrite")
+    assert (code, (corpus / "0.wav").read_bytes()) == (2, before)
+    assert "is a file of the corpus" in said
+
+
 def test_names_that_look_like_markup_are_shown_as_they_are(corpus):
     edit(corpus, ",ann,", ",[red]ann[/],")
     assert "[red]ann[/]" in check(corpus)[1]

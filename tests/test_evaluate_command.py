@@ -296,6 +296,13 @@ class TestOutputs:
         assert "--overwrite" in evaluate(radio, option, kept, code=2)
         assert kept.read_text() == "mine"
 
+    def test_no_recording_is_ever_replaced(self, radio):
+        clip = min(radio.glob("*.wav"))
+        before = clip.read_bytes()
+        said = evaluate(radio, "--protocol", "folds", "--markdown", clip, "--overwrite", code=2)
+        assert "is a file of the corpus" in said
+        assert clip.read_bytes() == before
+
     @pytest.mark.parametrize(
         "words",
         [

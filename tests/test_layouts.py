@@ -125,6 +125,11 @@ class TestUtterances:
         (only,) = load(tmp_path, to_train=False).examples
         assert only.path.name.startswith("03")
 
+    def test_sound_goes_before_sound_that_lost_something(self, tmp_path):
+        touch(tmp_path, "AudioMP3/1001_DFA_ANG_XX.mp3", "AudioWAV/1001_DFA_ANG_XX.wav")
+        (only,) = load(tmp_path, to_train=False).examples
+        assert only.path.suffix == ".wav"
+
     def test_video_goes_before_the_same_clip_s_sound(self, tmp_path):
         touch(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav", "VideoFlash/1001_DFA_ANG_XX.flv")
         (only,) = load(tmp_path, to_train=False).examples
@@ -140,6 +145,16 @@ class TestUtterances:
 
 
 class TestFolders:
+    def test_a_speaker_s_folder_may_be_the_corpus(self, tmp_path, monkeypatch):
+        touch(tmp_path / "DC", "a01.wav")
+        monkeypatch.chdir(tmp_path / "DC")
+        assert load(Path(), to_train=False).speakers == ("savee-dc",)
+
+    @pytest.mark.parametrize("emotion", ["07", "08"])
+    def test_ravdess_does_not_sing_in_disgust_or_surprise(self, tmp_path, emotion):
+        with pytest.raises(CorpusError, match=f"RAVDESS has no emotion {emotion} in song"):
+            load(touch(tmp_path, f"03-02-{emotion}-01-02-01-11.wav"), to_train=False)
+
     def test_all_layouts_of_a_folder_are_used_and_speakers_are_never_confused(self, tmp_path):
         names = [layout.example for layout in LAYOUTS]
         corpus = load(touch(tmp_path, *names, "speech.mp3"), to_train=False)
@@ -219,6 +234,19 @@ class TestMeld:
         (series / "dev_sent_emo.csv").write_text(f"{HEADER}\n{line}\n")
         with pytest.raises(CorpusError, match=r"dev_sent_emo\.csv, line 2: no"):
             load(series, to_train=False)
+
+    def test_the_tables_of_two_speakers_number_dialogues_anew_and_are_passed_over(self, series):
+        (series / "train_sent_emo_dya.csv").write_text(f"{HEADER}\n1,Hi,Joey,anger,n,0,0,1,1,,\n")
+        found = [
+            (e.label, e.speaker) for e in load(series, to_train=False).examples if e.traits["split"] == "train"
+        ]
+        assert found == [("happy", "meld-ross"), ("sad", "meld-the-interviewer")]
+
+    def test_of_one_split_no_folder_has_to_name_it(self, tmp_path):
+        touch(tmp_path, "dia0_utt0.mp4")
+        (tmp_path / "train_sent_emo.csv").write_text(f"{HEADER}\n1,Hi,Ross,joy,p,0,0,1,1,,\n")
+        (only,) = load(tmp_path, to_train=False).examples
+        assert (only.label, only.traits["split"]) == ("happy", "train")
 
     def test_other_tables_are_passed_over(self, series):
         (series / "notes.csv").write_text("a,b\n1,2\n")

@@ -138,7 +138,17 @@ def evaluate(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
     run = _Run(
-        corpora, manifest, classes, split_commas(modalities), face_detector, limits, jobs, seed, quiet, debug
+        outputs,
+        corpora,
+        manifest,
+        classes,
+        split_commas(modalities),
+        face_detector,
+        limits,
+        jobs,
+        seed,
+        quiet,
+        debug,
     )
     made_by = {
         "base": base,
@@ -171,6 +181,7 @@ def evaluate(
 class _Run:
     """Hold what both kinds of evaluation are told."""
 
+    outputs: Mapping[str, Path | None]
     corpora: Sequence[Path]
     manifest: Path | None
     classes: str | None
@@ -249,8 +260,11 @@ class _Run:
 
     def _load(self, classes: Sequence[str], *, to_train: bool = True) -> "Corpus":
         from mercli import corpora
+        from mercli.cli.places import refuse_to_lose
 
-        return corpora.load(self.corpora, manifest=self.manifest, classes=classes, to_train=to_train)
+        labelled = corpora.load(self.corpora, manifest=self.manifest, classes=classes, to_train=to_train)
+        refuse_to_lose(self.outputs, (example.path for example in labelled.examples))
+        return labelled
 
     def _display(self, labelled: "Corpus", setup: "Setup", n_rounds: int = 0) -> "Display":
         from mercli.progress import Display

@@ -1,7 +1,7 @@
 """Where a command reads and where its table goes, settled before anything is read."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,3 +70,15 @@ def refuse_to_replace(outputs: Mapping[str, Path | None], *, overwrite: bool, re
         refuse_unwritable(path, option)
         if os.path.lexists(path) and not overwrite:
             raise UsageError(f"{option} {path} exists; give it another name, or --overwrite")
+
+
+def refuse_to_lose(outputs: Mapping[str, Path | None], files: Iterable[Path]) -> None:
+    """Raise a UsageError where a file that is to be written is one of those that a corpus holds."""
+    from mercli.errors import UsageError
+
+    wanted = {os.path.realpath(path): f"{option} {path}" for option, path in outputs.items() if path is not None}
+    if not wanted:
+        return
+    for file in files:
+        if (named := wanted.get(os.path.realpath(file))) is not None:
+            raise UsageError(f"{named} is a file of the corpus; give it another name, or it is lost")

@@ -191,7 +191,7 @@ def _each_once(files: Iterable[Labelled]) -> list[Labelled]:
             first = best.setdefault(each.utterance, each)
             if each.rank < first.rank:
                 best[each.utterance] = each
-    seen: set[str] = set()
+    seen: dict[str, Labelled] = {}
     taken = []
     for each in files:
         if each.utterance is None:
@@ -201,8 +201,10 @@ def _each_once(files: Iterable[Labelled]) -> list[Labelled]:
         else:
             continue
         if key not in seen:
-            seen.add(key)
+            seen[key] = each
             taken.append(each)
+        elif (each.label, each.speaker) != (seen[key].label, seen[key].speaker):
+            raise CorpusError(f"{each.path} has two labels or speakers in the corpora given; give each file once")
     return taken
 
 

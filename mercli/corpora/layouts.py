@@ -9,6 +9,8 @@ from mercli.corpora.labelled import Labelled
 from mercli.errors import CorpusError
 from mercli.formats import SOUND_SUFFIXES
 
+_LOSSLESS = frozenset({".aif", ".aiff", ".flac", ".w64", ".wav"})
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -29,9 +31,10 @@ class Layout:
     read: Callable[[Path], Labelled | None]
 
 
-def _by_pictures(path: Path) -> int:
-    """Rank what has a picture before what has sound only."""
-    return int(path.suffix.lower() in SOUND_SUFFIXES)
+def _by_content(path: Path) -> int:
+    """Rank what has a picture before sound alone, and that before sound that lost something."""
+    suffix = path.suffix.lower()
+    return 0 if suffix not in SOUND_SUFFIXES else 1 if suffix in _LOSSLESS else 2
 
 
 # modality-channel-emotion-intensity-statement-repetition-actor (Livingstone and Russo, 2018)
@@ -50,6 +53,7 @@ _RAVDESS_EMOTIONS = {
     "07": "disgust",
     "08": "surprise",
 }
+_NEVER_SUNG = ("disgust", "surprise")
 _RAVDESS_RANK = {"01": 0, "03": 1, "02": 2}  # both, sound only, picture only
 
 
@@ -57,13 +61,14 @@ def _read_ravdess(path: Path) -> Labelled | None:
     match = _RAVDESS.fullmatch(path.stem)
     if match is None:
         return None
-    label = _RAVDESS_EMOTIONS.get(match["emotion"])
-    if label is None:
-        raise CorpusError(f"{path}: RAVDESS has no emotion {match['emotion']}")
+    label, is_song = _RAVDESS_EMOTIONS.get(match["emotion"]), match["channel"] == "02"
+    if label is None or (is_song and label in _NEVER_SUNG):
+        sung = " in song" if is_song else ""
+        raise CorpusError(f"{path}: RAVDESS has no emotion {match['emotion']}{sung}")
     traits = {
         "sex": "male" if int(match["actor"]) % 2 else "female",
         "intensity": {"01": "normal", "02": "strong"}[match["intensity"]],
-        "channel": {"01": "speech", "02": "song"}[match["channel"]],
+        "channel": "song" if is_song else "speech",
         "sentence": match["sentence"],
     }
     utterance = f"ravdess-{path.stem[3:]}"
@@ -95,7 +100,7 @@ def _read_crema_d(path: Path) -> Labelled | None:
         "sentence": match["sentence"].lower(),
     }
     utterance = f"crema-d-{path.stem.lower()}"
-    return Labelled(path, label, f"crema-d-{match['actor']}", traits, utterance, _by_pictures(path))
+    return Labelled(path, label, f"crema-d-{match['actor']}", traits, utterance, _by_content(path))
 
 
 # Speaker, then emotion and sentence, in one name or in a folder and a name (Haq and Jackson, 2009)
@@ -118,14 +123,14 @@ def _read_savee(path: Path) -> Labelled | None:
     match = _SAVEE.fullmatch(path.stem)
     if match is None:
         return None
-    speaker = match["speaker"] or path.parent.name
+    speaker = match["speaker"] or path.absolute().parent.name
     if speaker.upper() not in _SAVEE_SPEAKERS:
         return None
     emotion = match["emotion"].lower()
     code = f"{emotion}{int(match['sentence']):02d}"
     name = f"savee-{speaker.lower()}"
     label = _SAVEE_EMOTIONS[emotion]
-    return Labelled(path, label, name, {"sex": "male"}, f"{name}-{code}", _by_pictures(path))
+    return Labelled(path, label, name, {"sex": "male"}, f"{name}-{code}", _by_content(path))
 
 
 # Speaker, text, emotion (German initials), version (Burkhardt and others, 2005)

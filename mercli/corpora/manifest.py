@@ -14,6 +14,7 @@ from mercli.errors import CorpusError
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 MANIFEST_NAME = "manifest.csv"
 _LIMIT = 64 << 20  # bytes: it is held in memory
+_SEXES = {"f": "female", "m": "male", "woman": "female", "man": "male"}
 _TRAIT = re.compile(r"[a-z][a-z0-9_ -]{0,39}")  # a column's name that can head a table of results
 
 
@@ -89,9 +90,9 @@ def _check_columns(manifest: Path, columns: Sequence[str]) -> None:
 
 
 def _traits(line: Mapping[str | None, object]) -> dict[str, str]:
-    """Give the cells of the other columns that have a plain name and a value."""
+    """Give the cells of the other columns that have a plain name and a value, in one spelling."""
     return {
-        name.strip().lower(): cell.strip()
+        name.strip().lower(): _SEXES.get(cell.strip().lower(), cell.strip().lower())
         for name, cell in line.items()
         if isinstance(name, str)
         and name not in MANIFEST_COLUMNS

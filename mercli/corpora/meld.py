@@ -11,7 +11,7 @@ from mercli.errors import CorpusError
 
 _CLIP = re.compile(r"dia(?P<dialogue>\d{1,6})_utt(?P<utterance>\d{1,6})", re.ASCII | re.IGNORECASE)
 _SPLITS = {"train": "train", "dev": "dev", "test": "test"}
-_TABLE = re.compile(r"(?P<split>train|dev|test)(?:_sent_emo(?:_[a-z]+)?)?\.csv", re.IGNORECASE)
+_TABLE = re.compile(r"(?P<split>train|dev|test)(?:_sent_emo)?\.csv", re.IGNORECASE)
 _COLUMNS = ("Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 EXAMPLE = "train_splits/dia0_utt0.mp4 beside train_sent_emo.csv"
 
@@ -49,11 +49,13 @@ def read_meld(root: Path, clips: Sequence[Path], tables: Sequence[Path]) -> Iter
     for table in tables:
         if match := _TABLE.fullmatch(table.name):
             lines |= _read_table(table, _SPLITS[match["split"].lower()])
-    known = {split for split, _, _ in lines}
+    known = sorted({split for split, _, _ in lines})
     for clip in clips:
         match, split = _CLIP.fullmatch(clip.stem), _split_of(clip.relative_to(root))
         if match is None:
             continue
+        if split is None and len(known) == 1:  # numbers begin anew in each split: of one there is no doubt
+            split = known[0]
         if split is None or split not in known:
             raise CorpusError(
                 f"{clip} is named like a clip of MELD, and "
