@@ -17,6 +17,7 @@ from mercli.evaluation import Scores, rounds
 from mercli.evaluation.rounds import Protocol
 from mercli.evidence import Evidence
 from mercli.face.choice import kind_of
+from mercli.fingerprint import identity
 from mercli.formats import SAMPLE_RATE_HZ
 from mercli.fusion import JOINT
 from mercli.limits import Limits
@@ -161,10 +162,12 @@ def fit(
     if not scores:
         raise CorpusError("nothing to test on: no clip of the speakers held out has what was trained on")
     speakers = sorted(set(trained.speakers))
+    paths = [example.path for example in measured.examples if example.speaker in speakers]
     record = {
         **bundle.training,
         "corpus": corpus.name,
         "speakers": speakers,
+        "recordings": sorted({known for path in paths if (known := identity(path))}),
         "clips": len(trained.labels),
         "detector": base.face.spec.detector if base.face else None,
         "seed": seed,

@@ -42,6 +42,8 @@ class Corpus:
         Files that were not taken because another has the same utterance, such as its sound alone.
     unlabelled : int
         Media files that nothing is known of.
+    calm : int
+        Examples of calm that count as neutral.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Corpus:
     left_out: int = 0
     repeated: int = 0
     unlabelled: int = 0
+    calm: int = 0
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -112,6 +115,7 @@ def load(
         left_out=len(taken) - len(examples),
         repeated=len(labelled) - len(taken),
         unlabelled=sum(part.unlabelled for part in parts),
+        calm=sum(each.label == "calm" for each in taken) if "calm" not in classes and "neutral" in classes else 0,
     )
     if to_train:
         check_usable(result)

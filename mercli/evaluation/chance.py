@@ -39,9 +39,9 @@ class Permuted:
         return {
             "n": self.n,
             "n_speakers": self.n_speakers,
-            **{name: round(value, 4) for name, value in self.mean.items()},
-            "intervals_95": {name: [round(v, 4) for v in ends] for name, ends in self.intervals.items()},
-            "p_value": {name: round(value, 4) for name, value in self.p_value.items()},
+            **{name: round(value, 6) for name, value in self.mean.items()},
+            "intervals_95": {name: [round(v, 6) for v in ends] for name, ends in self.intervals.items()},
+            "p_value": {name: round(value, 6) for name, value in self.p_value.items()},
         }
 
 

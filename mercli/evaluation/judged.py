@@ -34,6 +34,8 @@ class Judged:
         The clips; one may stand more than once.
     clips : np.ndarray of int [shape=(n,)]
         Which of the corpus' files each row is about.
+    rounds : np.ndarray of int [shape=(n,)]
+        In which round it was said, from 0.
     answers : dict of str to np.ndarray [shape=(n, n_classes)]
         Posteriors by what is scored; NaN where nothing was said.
     classes : tuple of str
@@ -42,6 +44,7 @@ class Judged:
 
     examples: Sequence[Example]
     clips: NDArray[np.int_]
+    rounds: NDArray[np.int_]
     answers: dict[str, NDArray[np.float64]]
     classes: tuple[str, ...]
 
@@ -55,7 +58,7 @@ class Judged:
             alone = ~(_judged(said[VOICE]) & _judged(said[FACE]))
             if (alone & _judged(answers.said.fused)).any() and not alone.all():
                 there[BOTH] = np.where(alone[:, np.newaxis], np.nan, answers.said.fused)
-        return cls([examples[i] for i in answers.rows], answers.rows, there, classes)
+        return cls([examples[i] for i in answers.rows], answers.rows, answers.rounds, there, classes)
 
     @property
     def labels(self) -> list[str]:
@@ -121,6 +124,7 @@ class Judged:
                 "file": table_name(str(example.path)),
                 "label": example.label,
                 "speaker": table_name(example.speaker),
+                "round": int(self.rounds[i]) + 1,
                 "emotion": self._answer(final[i]),
                 **self._cells("p", final[i]),
             }
@@ -132,12 +136,9 @@ class Judged:
 
     def columns(self) -> dict[str, type]:
         """Name the columns of `rows`, with the type of their values."""
+        first = {"file": str, "label": str, "speaker": str, "round": int, "emotion": str}
         prefixes = ["p", *(what for what in (VOICE, FACE) if what in self.answers)]
-        probabilities = [f"{prefix}_{name}" for prefix in prefixes for name in self.classes]
-        return {
-            **dict.fromkeys(("file", "label", "speaker", "emotion"), str),
-            **dict.fromkeys(probabilities, float),
-        }
+        return {**first, **{f"{prefix}_{name}": float for prefix in prefixes for name in self.classes}}
 
     def _answer(self, posterior: NDArray[np.float64]) -> str | None:
         return None if np.isnan(posterior).any() else self.classes[int(posterior.argmax())]

@@ -34,8 +34,8 @@ class Feature:
     mutual_information : float
         Between the feature and the class, in nats, by the distances to nearest neighbours (Ross, 2014).
     importance : float or None
-        How much UAR the voice model loses on speakers it does not know when the feature's values are dealt out
-        anew among the clips; None where that was not tried.
+        How much UAR the voice model loses on the clips tested when the feature's values are dealt out anew among
+        them; None where that was not tried.
     """
 
     name: str

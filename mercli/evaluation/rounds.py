@@ -54,10 +54,13 @@ class Answers:
         Which.
     said : Posteriors
         What was said of each.
+    rounds : np.ndarray of int [shape=(n,)]
+        In which round, from 0.
     """
 
     rows: NDArray[np.int_]
     said: Posteriors
+    rounds: NDArray[np.int_]
 
 
 def parse_protocol(text: str, draws: int | None = None) -> Protocol:
@@ -185,7 +188,8 @@ def judge_rounds(rounds: Iterable[Round], table: Table, classes: Sequence[str]) 
         rows.append(each.tested)
         said.append(training.judge_all(each.bundle, table.take(each.tested), classes))
     parts = [np.concatenate([getattr(part, name) for part in said]) for name in ("voice", "face", "fused")]
-    return Answers(np.concatenate(rows), Posteriors(*parts))
+    numbers = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
+    return Answers(np.concatenate(rows), Posteriors(*parts), numbers)
 
 
 def judge_held_out(table: Table, base: Bundle, *, seed: int, recipe: Recipe | None = None) -> Posteriors:

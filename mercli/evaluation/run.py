@@ -1,6 +1,6 @@
 """From a labelled corpus to honest numbers: what `mercli evaluate` does."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from mercli.bundle import Bundle
 from mercli.corpora import Corpus
 from mercli.emotions import ordered
 from mercli.errors import CorpusError, UsageError
-from mercli.evaluation import original, ranking
+from mercli.evaluation import caveats, original, ranking
 from mercli.evaluation.judged import Judged
 from mercli.evaluation.rounds import (
     ORIGINAL,
@@ -22,16 +22,14 @@ from mercli.evaluation.rounds import (
     judge_rounds,
     rounds,
 )
-from mercli.evaluation.scores import Scores
 from mercli.evaluation.verdict import Evaluation
 from mercli.evidence import Evidence
+from mercli.fingerprint import identity
 from mercli.fitting import with_detector
 from mercli.fusion import JOINT
 from mercli.setup import Setup
 from mercli.survey import Survey, observe
 from mercli.training import Recipe
-
-_FEW_SPEAKERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,23 @@ class Wish:
 
 
 def seen_speakers(corpus: Corpus, bundle: Bundle) -> tuple[str, ...]:
-    """Name the speakers of a corpus that a bundle was fitted on."""
-    known = bundle.training.get("speakers")
-    if not isinstance(known, list):
-        return ()
-    return tuple(sorted(set(corpus.speakers) & {name for name in known if isinstance(name, str)}))
+    """Name the speakers of a corpus that a bundle was fitted on: by their names, or by a recording of theirs."""
+    names, recordings = _recorded(bundle, "speakers"), _recorded(bundle, "recordings")
+    return tuple(
+        sorted(
+            {
+                example.speaker
+                for example in corpus.examples
+                if example.speaker in names or (recordings and identity(example.path) in recordings)
+            }
+        )
+    )
+
+
+def _recorded(bundle: Bundle, what: str) -> frozenset[str]:
+    """Give the names that a bundle's training record has under a heading."""
+    known = bundle.training.get(what)
+    return frozenset(name for name in known if isinstance(name, str)) if isinstance(known, list) else frozenset()
 
 
 def without_speakers(corpus: Corpus, speakers: Collection[str]) -> Corpus:
@@ -81,9 +91,9 @@ def refuse_seen(corpus: Corpus, bundle: Bundle) -> None:
     """Raise a UsageError if a bundle was fitted on speakers of a corpus."""
     if seen := seen_speakers(corpus, bundle):
         raise UsageError(
-            f"{bundle.label} was fitted on {_some(seen)} of {corpus.name}: its score on them says nothing about "
-            "others. --leave-out-seen tests on the other speakers, --allow-seen on all; if they are other people, "
-            "give them other names in a manifest"
+            f"{bundle.label} was fitted on {caveats.name_some(seen)} of {corpus.name}, by name or by a recording: "
+            "its score on them says nothing about others. --leave-out-seen tests on the other speakers, "
+            "--allow-seen on all; if they are other people, give them other names in a manifest"
         )
 
 
@@ -125,19 +135,17 @@ def evaluate_bundle(
         judge_rounds([whole], table, classes),
         classes,
         protocol="bundle",
-        how=f"The bundle {bundle.label} judged every clip. Intervals: 95 %, bootstrap over speakers.",
+        how=_say_who_is_new(bundle, seen),
         seed=wish.seed,
     )
-    warnings = [_seen_warning(seen)] if seen else []
-    if not isinstance(bundle.training.get("speakers"), list):
-        warnings.append(
-            f"{bundle.label} does not say who it was fitted on: whether it knows these speakers is open."
-        )
+    warnings = [caveats.of_seen(seen)] if seen else []
+    if not _recorded(bundle, "speakers"):
+        warnings.append(f"{bundle.label} does not say who it was fitted on: it may know these speakers.")
     if left_out:
         warnings.append(f"{len(left_out)} speakers that the bundle was fitted on were left out.")
     if wish.ranked and bundle.voice is not None:
         found = replace(found, ranking=ranking.rank(table, bundle.voice_spec, [whole], seed=wish.seed))
-    warnings += [*found.warnings, *_left_out(corpus)]
+    warnings += [*found.warnings, *caveats.of_corpus(corpus)]
     return replace(found, corpus=corpus.name, bundle=bundle.label, seen=seen, warnings=tuple(warnings))
 
 
@@ -194,7 +202,11 @@ def evaluate_protocol(
         how=describe(protocol, table, seed=wish.seed),
         seed=wish.seed,
     )
-    warnings = [*found.warnings, *_left_out(corpus)]
+    warnings = [*caveats.of_rounds(made), *found.warnings, *caveats.of_corpus(corpus)]
+    tested = np.unique(np.concatenate([each.tested for each in made]))
+    if len(tested) < len(table.labels):
+        n_speakers = len({table.speakers[i] for i in tested})
+        found = replace(found, how=f"{found.how} {len(tested)} clips of {n_speakers} speakers were tested.")
     if protocol.name == ORIGINAL:
         found = replace(found, published=original.PUBLISHED)
         if len(corpus.speakers) < original.N_SPEAKERS:
@@ -229,7 +241,7 @@ def _conclude(
         protocol=protocol,
         how=how,
         seed=seed,
-        warnings=tuple(_warnings(survey, judged, scores)),
+        warnings=tuple(caveats.of_answers(survey, judged, scores)),
         classes=classes,
         scores=scores,
         groups=judged.groups(),
@@ -240,32 +252,10 @@ def _conclude(
     )
 
 
-def _warnings(survey: Survey, judged: Judged, scores: Mapping[str, Scores]) -> Iterator[str]:
-    """Say what keeps the numbers from being what they seem."""
-    n_speakers = max(score.n_speakers for score in scores.values())
-    if n_speakers < _FEW_SPEAKERS:
-        few = "one speaker" if n_speakers == 1 else f"{n_speakers} speakers"
-        yield f"Tested on {few} only: the numbers and their intervals say little about others."
-    if len(set(judged.labels)) == 1:
-        yield f"Every clip is labelled {judged.labels[0]}: how well classes are told apart is not seen."
-    if survey.problems:
-        path, reason = next(iter(survey.problems.items()))
-        yield f"{len(survey.problems)} files are of no use and do not count, such as {path.name}: {reason}."
-    if survey.damaged:
-        path, reason = next(iter(survey.damaged.items()))
-        yield f"{len(survey.damaged)} files count as far as they can be read, such as {path.name}: {reason}."
-    if unanswered := judged.n_unanswered():
-        yield f"{unanswered} clips got no answer and do not count."
-
-
-def _left_out(corpus: Corpus) -> list[str]:
-    return [f"{corpus.left_out} files of other classes were left out."] if corpus.left_out else []
-
-
-def _seen_warning(seen: Sequence[str]) -> str:
-    return f"SEEN SPEAKERS: the bundle was fitted on {_some(seen)}, who are tested: the numbers are too good."
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more speakers"
+def _say_who_is_new(bundle: Bundle, seen: Sequence[str]) -> str:
+    """Say how a bundle was tested, and how it was made sure that it knows nobody."""
+    how = f"The bundle {bundle.label} judged every clip."
+    if not seen and (n := len(_recorded(bundle, "speakers"))):
+        by = "name or by a recording" if _recorded(bundle, "recordings") else "name"
+        how += f" No speaker is among the {n} that it was fitted on, by {by}."
+    return f"{how} Intervals: 95 %, bootstrap over speakers."

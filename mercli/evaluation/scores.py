@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 _DRAWS = 2000
 _BINS = 10  # of probability, for calibration
+_DIGITS = 6  # of what is written: it is rounded again where it is shown
 
 
 RATES = ("accuracy", "macro_f1", "uar")
@@ -108,12 +109,12 @@ class Scores:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain JSON values, rounded to what the sample supports."""
+        """Give plain JSON values, with digits enough to be rounded again."""
         return {
             "n": self.n,
             "n_speakers": self.n_speakers,
-            **{name: round(getattr(self, name), 4) for name in (*RATES, "ece")},
-            "intervals_95": {name: [round(v, 4) for v in ends] for name, ends in self.intervals.items()},
+            **{name: round(getattr(self, name), _DIGITS) for name in (*RATES, "ece")},
+            "intervals_95": {name: [round(v, _DIGITS) for v in ends] for name, ends in self.intervals.items()},
             "classes": list(self.classes),
             "confusion": [list(row) for row in self.confusion],
             "per_class": {name: _rounded(asdict(each)) for name, each in self.per_class.items()},
@@ -222,7 +223,7 @@ def calibration_curve(posteriors: NDArray[np.float64], truth: NDArray[np.int_]) 
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(v, 4) if isinstance(v, float) else v for name, v in values.items()}
+    return {name: round(v, _DIGITS) if isinstance(v, float) else v for name, v in values.items()}
 
 
 def rates(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mercli.evaluation import original
+from mercli.evaluation.judged import BOTH, FUSION
 from mercli.evaluation.scores import RATES, Scores
 
 if TYPE_CHECKING:
@@ -66,9 +67,11 @@ def scores(found: Mapping[str, Scores], title: str = "Scores") -> Section:
 
 
 def confusion(what: str, score: Scores) -> Section:
-    """Lay a confusion matrix out: rows are true, columns answered."""
-    rows = [(name, *map(str, counts)) for name, counts in zip(score.classes, score.confusion, strict=True)]
-    return Section(f"{what}: confusion, rows are true, columns answered", ("true \\ answer", *score.classes), rows)
+    """Lay a confusion matrix out, without classes that neither occur nor were answered."""
+    shown = [i for i, name in enumerate(score.classes) if name in score.per_class]
+    rows = [(score.classes[i], *(str(score.confusion[i][j]) for j in shown)) for i in shown]
+    headings = ("true \\ answer", *(score.classes[i] for i in shown))
+    return Section(f"{what}: confusion, rows are true, columns answered", headings, rows)
 
 
 def with_interval(score: Scores, rate: str) -> str:
@@ -117,10 +120,10 @@ def _drawn(drawn: "Permuted", rate: str) -> str:
 def _published(found: "Evaluation") -> Section:
     rows = []
     for what, score in found.scores.items():
-        if figures := found.published.get(what):
+        if figures := found.published.get(FUSION if what == BOTH else what):
             pairs = ((with_interval(score, rate), f"{figures[rate]:.3f}") for rate in ("accuracy", "macro_f1"))
-            rows.append((what, *(cell for pair in pairs for cell in pair)))
-    headings = ("", "accuracy here", "published", "macro-F1 here", "published")
+            rows.append((what, str(score.n), str(score.n_speakers), *(cell for pair in pairs for cell in pair)))
+    headings = ("", "clips", "speakers", "accuracy here", "published", "macro-F1 here", "published")
     note = "The published figures are of one draw of four actors, and of a VGG-19 for the face."
     return Section("Beside the original", headings, rows, note)
 
@@ -162,11 +165,14 @@ def _ranking(ranking: "Ranking", published: str | None) -> Section:
     ]
     shares = ", ".join(f"{share:.3f}" for share in ranking.explained)
     note = (
-        f"The voice's features of {ranking.feature_set} with the greatest F over the classes; mutual information "
-        "with the class, in nats; and the UAR that is lost on unknown speakers when a feature's values are dealt "
-        f"out anew. The three leading dimensions hold {shares} of the variance."
+        f"The voice's features of {ranking.feature_set} with the greatest F over the classes, the first "
+        f"{len(rows)} of {len(ranking.features)}; mutual information with the class, in nats; and the UAR that is "
+        "lost on the clips tested when a feature's values are dealt out anew among them. The three leading "
+        f"dimensions hold {shares} of the variance."
     )
     places = [i for i, each in enumerate(ranking.features, 1) if each.name == published]
     if places:
-        note += f" The original named {published}, which is number {places[0]} of {len(ranking.features)} here."
+        note += (
+            f" The original named {published}, which is number {places[0]} of {len(ranking.features)} by F here."
+        )
     return Section("Features", ("feature", "F", "mutual information", "importance"), rows, note)

@@ -60,6 +60,8 @@ def rate(value: float | None) -> str:
 def _with_interval(score: Score, metric: str) -> dict[str, Any]:
     value = score.rates.get(metric)
     ends = _interval(score, metric)
+    if ends and ends[0] == ends[1]:  # always the same answer: there is nothing to spread
+        ends = None
     interval = f"{rate(ends[0])} to {rate(ends[1])}" if ends else None
     return {"value": value, "text": rate(value), "interval": interval}
 
@@ -116,8 +118,16 @@ def _say(shown: Rate) -> str:
     return f"{shown.row}, {shown.of} {rate(shown.value)}{interval}"
 
 
+def _occurring(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> tuple[list[str], list[list[int]]]:
+    """Leave out the classes of a confusion matrix that neither occur nor were answered."""
+    if len(matrix) != len(classes):
+        return list(classes), []
+    shown = [i for i in range(len(classes)) if any(matrix[i]) or any(row[i] for row in matrix)]
+    return [classes[i] for i in shown], [[matrix[i][j] for j in shown] for i in shown]
+
+
 def _model(name: str, score: Score, evaluation: Evaluation) -> dict[str, Any]:
-    classes = score.classes or evaluation.classes
+    classes, matrix = _occurring(score.classes or evaluation.classes, score.confusion)
     return {
         "name": name,
         "per_class": [
@@ -129,8 +139,8 @@ def _model(name: str, score: Score, evaluation: Evaluation) -> dict[str, Any]:
             for label, found in score.per_class.items()
         ],
         "classes": classes,
-        "confusion": score.confusion,
-        "confusion_figure": _confusion(name, classes, score.confusion),
+        "confusion": matrix,
+        "confusion_figure": _confusion(name, classes, matrix),
         "calibration": score.calibration,
         "calibration_figure": _calibration(name, score),
         "ece": rate(score.ece),

@@ -26,7 +26,8 @@ from mercli.evaluation import Scores
 from mercli.evaluation.rounds import judge_held_out
 from mercli.face.choice import HAAR
 from mercli.face.spec import FaceSpec
-from mercli.formats import FRAME_RATE_HZ
+from mercli.fingerprint import identity
+from mercli.formats import FRAME_RATE_HZ, SUFFIXES
 from mercli.setup import Setup
 from mercli.survey import Survey, observe
 from mercli.table import Posteriors, Table
@@ -153,10 +154,17 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=mercli_models.path())
     options = parser.parse_args()
     measured, front = measure(options)
-    make(measured.table, front, options.network, options.output)
+    folders = (options.ravdess_speech, options.ravdess_faces, options.javanese, options.javanese_speech)
+    make(measured.table, front, options.network, options.output, name_recordings(*folders))
 
 
-def make(table: Table, front: Bundle, network: Path, output: Path) -> None:
+def name_recordings(*folders: Path) -> list[str]:
+    """Give what copies of the files in some folders have in common with them, also of those not trained on."""
+    files = (path for folder in folders for path in folder.rglob("*"))
+    return sorted({known for path in files if path.suffix in SUFFIXES and (known := identity(path))})
+
+
+def make(table: Table, front: Bundle, network: Path, output: Path, recordings: list[str]) -> None:
     """Score, train and write the bundle; print its scores."""
     said = judge_held_out(table, front, seed=SEED)
     answers = judge_each_actor(table, front, seed=SEED)
@@ -171,6 +179,7 @@ def make(table: Table, front: Bundle, network: Path, output: Path) -> None:
             **made.training,
             "corpus": CORPUS,
             "speakers": sorted(set(table.speakers)),
+            "recordings": recordings,
             "clips": len(table.labels),
             "detector": HAAR,
             "seed": SEED,
