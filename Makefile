@@ -4,7 +4,7 @@ setup:
 	python -m pip install -e ".[dev]"
 
 test:
-	python -m pytest -m "not long"
+	python -m pytest -m "not long" -n 2 --dist loadfile
 
 test-all:
 	python -m pytest
