@@ -192,4 +192,5 @@ def _run(
 
 def _read(item: Input, classes: Sequence[str], journal: Journal) -> Prediction:
     seconds = timeline_of(list(journal.timeline([item.name])), classes)
-    return Prediction.of_rows(list(journal.rows([item.name])), classes, item.path, seconds)
+    path = item.path.absolute()  # it stays that file wherever the program goes
+    return Prediction.of_rows(list(journal.rows([item.name])), classes, path, seconds)

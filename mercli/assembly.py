@@ -127,7 +127,9 @@ class _Parquet:
         self._schema = _schema(layout)
         self._file = path.open("wb")
         # A dictionary of measurements would be as long as they are.
-        self._writer = pa.parquet.ParquetWriter(self._file, self._schema, use_dictionary=list(layout.texts))
+        self._writer = pa.parquet.ParquetWriter(
+            self._file, self._schema, use_dictionary=list(layout.texts), write_page_checksum=True
+        )
         self._waiting: list[Any] = []
         self._n_waiting = 0
 

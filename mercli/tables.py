@@ -248,7 +248,7 @@ def _write_parquet(path: Path, rows: Iterable[Row], schema: Mapping[str, type]) 
 
     fields = _arrow_schema(schema)
     left = iter(rows)
-    with pq.ParquetWriter(path, fields) as writer:
+    with pq.ParquetWriter(path, fields, write_page_checksum=True) as writer:
         while group := list(itertools.islice(left, _GROUP_ROWS)):
             writer.write_table(pa.Table.from_pylist(group, schema=fields))
 

@@ -209,11 +209,18 @@ def test_another_ending_is_refused_before_anything_is_read(tmp_path: Path, comma
 
 
 @pytest.mark.parametrize(("command", "name"), [("annotate", "a.mp4"), ("plot", "a.png")])
-@pytest.mark.parametrize("content", [None, b"", b"no media"])
-def test_what_is_no_media_is_a_sentence(tmp_path: Path, command: str, name: str, content: bytes | None) -> None:
+def test_what_is_not_there_is_said_before_anything_starts(tmp_path: Path, command: str, name: str) -> None:
+    for path, said in ((tmp_path / "in.mp4", "in.mp4 is not there"), (tmp_path, "is no file")):
+        ran = mercli(command, path, "-o", tmp_path / name)
+        assert ran.code == 2
+        assert said in ran.err
+
+
+@pytest.mark.parametrize(("command", "name"), [("annotate", "a.mp4"), ("plot", "a.png")])
+@pytest.mark.parametrize("content", [b"", b"no media"])
+def test_what_is_no_media_is_a_sentence(tmp_path: Path, command: str, name: str, content: bytes) -> None:
     path = tmp_path / "in.mp4"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     ran = mercli(command, path, "-o", tmp_path / name)
     assert ran.code == 1
     assert "in.mp4: " in ran.err

@@ -198,6 +198,16 @@ def test_a_column_without_a_value_keeps_its_type_in_arrow(said: Predictions) -> 
     assert str(table.schema.field("n_frames").type) == "int64"
 
 
+def test_a_file_is_not_lost_to_a_table_after_a_change_of_folder(sound_only, tmp_path, monkeypatch):
+    shutil.copy(sound_only, tmp_path / "mine.csv")
+    monkeypatch.chdir(tmp_path)
+    said = mercli.predict("mine.csv", jobs=1)
+    monkeypatch.chdir("/")
+    with pytest.raises(UsageError):
+        said.write(tmp_path / "mine.csv", overwrite=True)
+    assert (tmp_path / "mine.csv").read_bytes() == sound_only.read_bytes()
+
+
 def test_no_file_is_lost_to_a_table(said: Predictions, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("mine\n")
     with pytest.raises(UsageError, match=r"notes\.csv is not a table of mercli's; .*overwrite=True"):

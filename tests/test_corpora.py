@@ -173,11 +173,45 @@ class TestManifests:
             {"sex": "male"},
         ]
 
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("file,label,label,speaker\na.wav,sad,happy,x\n", "two columns named 'label'"),
+            ("file,label,speaker,Speaker \na.wav,sad,x,y\n", "two columns named 'speaker'"),
+            ('file,label,speaker\na.wav,sad,"x\nb.wav,happy,y\n', "speaker .* cannot be printed"),
+            ("file,label,speaker\na.wav,sad,Doe, John\n", "line 2: it has more cells than the first line"),
+            ("file,label,speaker\na.wav,sad,x\x1b[2J\n", r"speaker 'x\\x1b\[2J' has a character that cannot"),
+            (f"file,label,speaker\na.wav,sad,{'x' * 201}\n", "is no name: it is too long"),
+            (f"file,label,speaker\na.wav,{'y' * 9999},x\n", r"unknown label 'y{80}\.\.\.'; known"),
+            ("file,label,speaker\n", "names no file"),
+        ],
+    )
+    def test_what_could_be_misread_is_refused(self, clips, text, said):
+        (clips / "manifest.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(CorpusError, match=said) as caught:
+            load(clips)
+        assert len(str(caught.value)) < 500
+
+    def test_columns_are_known_in_any_case(self, clips):
+        assert found(load(write_manifest(clips / "m.csv", header="File,LABEL,Speaker"))) == FOUR
+
+    def test_a_file_that_a_layout_and_a_manifest_know_has_one_speaker(self, tmp_path):
+        folder = touch(tmp_path / "rv", "03-01-05-01-02-01-12.wav", "03-01-03-01-02-01-11.wav")
+        (folder / "labels.csv").write_text(f"{HEADER}\n03-01-05-01-02-01-12.wav,angry,zoe\n")
+        with pytest.raises(CorpusError, match="has two labels or two speakers"):
+            load([folder, folder / "labels.csv"])
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_a_pipe_named_like_a_table_is_not_waited_for(self, tmp_path):
+        touch(tmp_path, "1001_DFA_ANG_XX.wav", "1002_DFA_SAD_XX.wav")
+        os.mkfifo(tmp_path / "VideoDemographics.csv")
+        assert len(load(tmp_path, to_train=False).examples) == 2
+
     def test_two_of_them_must_agree_on_a_file(self, clips):
         one, other = write_manifest(clips / "1.csv"), write_manifest(clips / "2.csv")
         assert (found(load([one, other])), load([one, other]).repeated) == (FOUR, 4)
         write_manifest(other, [ROWS[0].replace("happy", "sad"), *ROWS[1:]])
-        with pytest.raises(CorpusError, match=r"a\.wav has two labels or speakers"):
+        with pytest.raises(CorpusError, match=r"a\.wav has two labels or two speakers"):
             load([one, other])
 
     @pytest.mark.parametrize("separator", [";", "\t", "|", " ; ", " "])

@@ -129,7 +129,24 @@ def test_no_recording_is_ever_replaced(corpus):
     before = (corpus / "0.wav").read_bytes()
     code, said = check(corpus, "--json", corpus / "0.wav", "--overwrite")
     assert (code, (corpus / "0.wav").read_bytes()) == (2, before)
-    assert "is a file of the corpus" in said
+    assert "is a file to read" in said
+
+
+@pytest.mark.parametrize("file", ["0.wav", "manifest.csv"])
+def test_no_file_of_the_corpus_is_ever_replaced(corpus, file):
+    before = (corpus / file).read_bytes()
+    assert check(corpus, "--json", corpus / file, "--overwrite")[0] == 2
+    assert (corpus / file).read_bytes() == before
+
+
+def test_a_link_to_nothing_and_a_pipe_have_their_reason(corpus, tmp_path):
+    for name in ("0.wav", "1.wav"):
+        (corpus / name).unlink()
+    (tmp_path / "gone.wav").touch()
+    (corpus / "0.wav").symlink_to(tmp_path / "gone.wav")
+    shutil.copy(corpus / "2.wav", corpus / "1.wav")
+    found = findings(corpus, tmp_path, 1)
+    assert all("unforeseen" not in reason for reason in found["unreadable"].values())
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(corpus):

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -317,11 +318,25 @@ class TestOutputs:
         assert "--overwrite" in evaluate(radio, option, kept, code=2)
         assert kept.read_text() == "mine"
 
+    def test_no_file_of_the_bundle_is_ever_replaced(self, radio, bundle):
+        before = (bundle / "bundle.json").read_bytes()
+        words = ("--bundle", bundle, "--allow-seen", "--json", bundle / "bundle.json", "--overwrite")
+        assert "is a file to read" in evaluate(radio, *words, code=2)
+        assert (bundle / "bundle.json").read_bytes() == before
+
+    @pytest.mark.parametrize("speakers", [[], [1, 2], ["s", None], "ravdess-01"])
+    def test_a_record_that_names_nobody_is_not_believed(self, radio, bundle, tmp_path, speakers):
+        made = bundles.load(bundle)
+        record = {**made.training, "speakers": speakers, "recordings": []}
+        bundles.save(replace(made, training=record), tmp_path / "b")
+        found = numbers(tmp_path, radio, "--bundle", tmp_path / "b")
+        assert "does not say who it was fitted on" in found["warnings"][0]
+
     def test_no_recording_is_ever_replaced(self, radio):
         clip = min(radio.glob("*.wav"))
         before = clip.read_bytes()
         said = evaluate(radio, "--protocol", "folds", "--markdown", clip, "--overwrite", code=2)
-        assert "is a file of the corpus" in said
+        assert "is a file to read" in said
         assert clip.read_bytes() == before
 
     @pytest.mark.parametrize(

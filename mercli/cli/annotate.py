@@ -22,7 +22,7 @@ from mercli.cli.options import (
     read_limits,
     split_commas,
 )
-from mercli.cli.places import refuse_to_replace
+from mercli.cli.places import refuse_no_file, refuse_to_replace
 
 
 @guarded
@@ -55,6 +55,7 @@ def annotate(
 
     annotating.check_suffix(output)
     refuse_to_replace({"-o": output}, overwrite=overwrite, read=[video])
+    refuse_no_file(video)
     limits = read_limits(
         1, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )

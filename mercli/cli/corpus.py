@@ -71,7 +71,7 @@ def check(
     read = [*corpora, *([manifest] if manifest else [])]
     refuse_to_replace({"--json": json_file}, overwrite=overwrite, read=read)
     labelled = load(corpora, manifest=manifest, classes=emotions.ALL, to_train=False)
-    refuse_to_lose({"--json": json_file}, (example.path for example in labelled.examples))
+    refuse_to_lose({"--json": json_file}, labelled.files)
     jobs = jobs or batch.default_jobs()
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels

@@ -197,6 +197,7 @@ class _Run:
         self, name: str | None, encoder: Path | None, ranked: bool, allow_seen: bool, leave_out_seen: bool
     ) -> "Evaluation":
         """Test a fitted bundle."""
+        from mercli.cli.places import refuse_to_lose
         from mercli.errors import UsageError
         from mercli.evaluation.run import evaluate_bundle, refuse_seen, seen_speakers, without_speakers
         from mercli.setup import make_setup, open_bundle
@@ -204,6 +205,7 @@ class _Run:
         if allow_seen and leave_out_seen:
             raise UsageError("--allow-seen and --leave-out-seen exclude each other")
         folder, bundle = open_bundle(name)
+        refuse_to_lose(self.outputs, [*folder.iterdir(), *([encoder] if encoder else [])])
         classes = bundle.classes if self.classes is None else split_commas(self.classes) or ()
         if strange := [name for name in classes if name not in bundle.classes]:
             raise UsageError(f"bundle {bundle.name} knows no {strange[0]}; it knows {', '.join(bundle.classes)}")
@@ -233,6 +235,7 @@ class _Run:
         ranked: bool,
     ) -> "Evaluation":
         """Train and test, in rounds."""
+        from mercli.cli.places import refuse_to_lose
         from mercli.evaluation import original
         from mercli.evaluation.rounds import ORIGINAL, fit_sizes, parse_protocol
         from mercli.evaluation.run import evaluate_protocol, n_rounds
@@ -249,6 +252,7 @@ class _Run:
             )
             given["voice_set"] = original.RECIPE.voice.feature_set
         front = open_front_end(given.pop("base"), self.modalities, voice_encoder=encoder, **given)
+        refuse_to_lose(self.outputs, [*front.folder.iterdir(), *([encoder] if encoder else [])])
         default = original.CLASSES if asked.name == ORIGINAL else None
         labelled = self._load(default if default and self.classes is None else read_classes(self.classes))
         asked = fit_sizes(asked, len(labelled.speakers))
@@ -263,7 +267,7 @@ class _Run:
         from mercli.cli.places import refuse_to_lose
 
         labelled = corpora.load(self.corpora, manifest=self.manifest, classes=classes, to_train=to_train)
-        refuse_to_lose(self.outputs, (example.path for example in labelled.examples))
+        refuse_to_lose(self.outputs, labelled.files)
         return labelled
 
     def _display(self, labelled: "Corpus", setup: "Setup", n_rounds: int = 0) -> "Display":

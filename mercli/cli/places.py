@@ -73,7 +73,7 @@ def refuse_to_replace(outputs: Mapping[str, Path | None], *, overwrite: bool, re
 
 
 def refuse_to_lose(outputs: Mapping[str, Path | None], files: Iterable[Path]) -> None:
-    """Raise a UsageError where a file that is to be written is one of those that a corpus holds."""
+    """Raise a UsageError where a file that is to be written is one of those that are read."""
     from mercli.errors import UsageError
 
     wanted = {os.path.realpath(path): f"{option} {path}" for option, path in outputs.items() if path is not None}
@@ -81,4 +81,14 @@ def refuse_to_lose(outputs: Mapping[str, Path | None], files: Iterable[Path]) ->
         return
     for file in files:
         if (named := wanted.get(os.path.realpath(file))) is not None:
-            raise UsageError(f"{named} is a file of the corpus; give it another name, or it is lost")
+            raise UsageError(f"{named} is a file to read; give it another name, or it is lost")
+
+
+def refuse_no_file(path: Path) -> None:
+    """Raise a UsageError where there is no regular file."""
+    from mercli.errors import UsageError
+
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+        raise UsageError(
+            f"{path} is {'no file' if os.path.lexists(path) else 'not there'}; give a video or sound file"
+        )

@@ -21,7 +21,7 @@ from mercli.cli.options import (
     read_limits,
     split_commas,
 )
-from mercli.cli.places import refuse_to_replace
+from mercli.cli.places import refuse_no_file, refuse_to_replace
 
 
 @guarded
@@ -47,13 +47,14 @@ def plot(
     the command makes no sense, with 130 if it was interrupted.
     """
     from mercli import plotting
-    from mercli.errors import MercliError
+    from mercli.errors import MercliError, UsageError
     from mercli.progress import Display
     from mercli.setup import make_setup, open_bundle
     from mercli.viewing import view
 
     plotting.check_suffix(output)
     refuse_to_replace({"-o": output}, overwrite=overwrite, read=[file])
+    refuse_no_file(file)
     limits = read_limits(
         1, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
@@ -75,7 +76,10 @@ def plot(
         display.advance(result.evidence.duration_s, failed=result.fused is None)
     if result.fused is None:
         raise MercliError(f"{file}: nothing can be said of it: {result.error}")
-    plotting.write(output, file.name, result, opened.classes, dark=dark)
+    try:
+        plotting.write(output, file.name, result, opened.classes, dark=dark)
+    except UsageError as error:  # the place was good when the run began
+        raise MercliError(str(error)) from error
     if not quiet:
         if result.error:
             typer.echo(f"note: {result.error}", err=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mercli import batch
+from mercli.container import check_regular
 from mercli.corpora.corpus import Corpus, Example
 from mercli.errors import sentence
 from mercli.limits import Limits
@@ -248,11 +249,14 @@ def audit(
 def examine(path: Path, setup: Examination) -> Findings:
     """Read one file whole, in a worker."""
     try:
+        check_regular(path)
         with path.open("rb") as file:
             digest = hashlib.sha256()
             while block := file.read(_BLOCK):
                 digest.update(block)
         return _examine(path, setup.limits, digest.hexdigest())
+    except OSError as error:
+        return Findings(problem=f"it cannot be read ({error.strerror})")
     except Exception as error:
         return Findings(problem=sentence(error, debug=setup.debug))
 

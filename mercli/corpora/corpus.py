@@ -3,8 +3,9 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from mercli import emotions
@@ -44,6 +45,8 @@ class Corpus:
         Media files that nothing is known of.
     calm : int
         Examples of calm that count as neutral.
+    tables : tuple of Path
+        The manifests and other tables that say so.
     """
 
     name: str
@@ -52,6 +55,12 @@ class Corpus:
     repeated: int = 0
     unlabelled: int = 0
     calm: int = 0
+    tables: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """Give every file that it is made of."""
+        return chain((example.path for example in self.examples), self.tables)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -115,6 +124,7 @@ def load(
         left_out=len(taken) - len(examples),
         repeated=len(labelled) - len(taken),
         unlabelled=sum(part.unlabelled for part in parts),
+        tables=tuple(table for part in parts for table in part.tables),
         calm=sum(each.label == "calm" for each in taken) if "calm" not in classes and "neutral" in classes else 0,
     )
     if to_train:
@@ -149,6 +159,7 @@ class _Part:
     name: str
     files: tuple[Labelled, ...]
     unlabelled: int = 0
+    tables: tuple[Path, ...] = ()
 
 
 def _check_classes(classes: Sequence[str]) -> None:
@@ -181,35 +192,26 @@ def _read(corpus: Path, manifest: Path | None) -> _Part:
         manifest = root / MANIFEST_NAME
     if manifest is not None:
         name = root.resolve().name if manifest.stem == "manifest" else manifest.stem
-        return _Part(name, tuple(read_manifest(manifest, root)))
-    files, unlabelled = read_folder(root)
-    return _Part(root.resolve().name, tuple(files), unlabelled)
+        return _Part(name, tuple(read_manifest(manifest, root)), tables=(manifest,))
+    found = read_folder(root)
+    return _Part(root.resolve().name, found.files, found.unlabelled, found.tables)
 
 
 def _each_once(files: Iterable[Labelled]) -> list[Labelled]:
-    """Take one file of each utterance, where it stood."""
+    """Take each file once, and one file of each utterance, where it stood."""
+    of_file: dict[str, Labelled] = {}
     best: dict[str, Labelled] = {}
-    files = list(files)
     for each in files:
-        if each.utterance is not None:
-            first = best.setdefault(each.utterance, each)
-            if each.rank < first.rank:
+        first = of_file.setdefault(os.path.realpath(each.path), each)
+        if (each.label, each.speaker) != (first.label, first.speaker):
+            raise CorpusError(
+                f"{each.path} has two labels or two speakers in the corpora given; give each file once"
+            )
+        if first is each and each.utterance is not None:
+            other = best.setdefault(each.utterance, each)
+            if each.rank < other.rank:
                 best[each.utterance] = each
-    seen: dict[str, Labelled] = {}
-    taken = []
-    for each in files:
-        if each.utterance is None:
-            key = os.path.realpath(each.path)
-        elif best[each.utterance] is each:
-            key = each.utterance
-        else:
-            continue
-        if key not in seen:
-            seen[key] = each
-            taken.append(each)
-        elif (each.label, each.speaker) != (seen[key].label, seen[key].speaker):
-            raise CorpusError(f"{each.path} has two labels or speakers in the corpora given; give each file once")
-    return taken
+    return [each for each in of_file.values() if each.utterance is None or best[each.utterance] is each]
 
 
 def _kind(path: Path) -> int | None:

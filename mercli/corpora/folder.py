@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mercli.corpora import meld
@@ -13,7 +13,16 @@ from mercli.errors import CorpusError
 from mercli.formats import SUFFIXES
 
 
-def read_folder(root: Path) -> tuple[list[Labelled], int]:
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Hold what a folder gave: the files that are known, how many other media files there are, and its tables."""
+
+    files: tuple[Labelled, ...]
+    unlabelled: int
+    tables: tuple[Path, ...]
+
+
+def read_folder(root: Path) -> Folder:
     """Read the labels of the files in a folder from their names, and from tables beside them.
 
     Parameters
@@ -23,23 +32,22 @@ def read_folder(root: Path) -> tuple[list[Labelled], int]:
 
     Returns
     -------
-    files : list of Labelled
-        Those that are known, layout by layout in the order of their paths.
-    unlabelled : int
-        How many other media files there are.
+    Folder
+        The files layout by layout, in the order of their paths.
 
     Raises
     ------
     CorpusError
         If a folder cannot be looked into, or a name has an emotion that its corpus has not.
     """
-    files = sorted(_walk(root))
-    media = [path for path in files if path.suffix.lower() in SUFFIXES]
-    tables = [path for path in files if path.suffix.lower() == ".csv"]
+    paths = sorted(_walk(root))
+    media = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    # A pipe would have us wait for its other end, and a device never ends.
+    tables = [path for path in paths if path.suffix.lower() == ".csv" and path.is_file()]
     clips = [path for path in media if meld.is_clip(path)]
     found = [*recognise(media), *(meld.read_meld(root, clips, tables) if clips else ())]
     sexes = _crema_d_sexes(tables)
-    return [_with_sex(each, sexes) for each in found], len(media) - len(found)
+    return Folder(tuple(_with_sex(each, sexes) for each in found), len(media) - len(found), tuple(tables))
 
 
 def _walk(root: Path) -> Iterator[Path]:

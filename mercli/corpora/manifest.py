@@ -9,11 +9,12 @@ from pathlib import Path
 
 from mercli import emotions
 from mercli.corpora.labelled import Labelled
-from mercli.errors import CorpusError
+from mercli.errors import CorpusError, shortened
 
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 MANIFEST_NAME = "manifest.csv"
 _LIMIT = 64 << 20  # bytes: it is held in memory
+_LONGEST = 200  # characters of a speaker's name
 _SEXES = {"f": "female", "m": "male", "woman": "female", "man": "male"}
 _TRAIT = re.compile(r"[a-z][a-z0-9_ -]{0,39}")  # a column's name that can head a table of results
 
@@ -41,28 +42,30 @@ def read_manifest(manifest: Path, root: Path) -> Iterator[Labelled]:
     seen: dict[Path, int] = {}
     try:
         reader = csv.DictReader(io.StringIO(_read_manifest(manifest), newline=""))
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         _check_columns(manifest, reader.fieldnames)
         for line in reader:
             where = f"manifest {manifest}, line {reader.line_num}"
             name, word, speaker = ((line[column] or "").strip() for column in MANIFEST_COLUMNS)
-            if not (name and word and speaker):
-                raise CorpusError(f"{where}: a cell of {','.join(MANIFEST_COLUMNS)} is empty")
+            _check_cells(where, line)
             label = emotions.canonical(word)
             if label is None:
-                raise CorpusError(
-                    f"{where}: unknown label {word!r}; known are {', '.join(emotions.ALL)} and their synonyms"
-                )
+                known = f"{', '.join(emotions.ALL)} and their synonyms"
+                raise CorpusError(f"{where}: unknown label {shortened(word)}; known are {known}")
             if not os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises where a name is too long
                 raise CorpusError(
-                    f"{where}: no file {name!r} in {root}; names are relative to the corpus or absolute"
+                    f"{where}: no file {shortened(name)} in {root}; names are relative to the corpus or absolute"
                 )
             first = seen.setdefault((root / name).resolve(), reader.line_num)
             if first != reader.line_num:
-                raise CorpusError(f"{where}: {name!r} stands in line {first} already; give each file once")
+                raise CorpusError(
+                    f"{where}: {shortened(name)} stands in line {first} already; give each file once"
+                )
             yield Labelled(root / name, label, speaker, _traits(line))
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"the manifest {manifest} is not a CSV file in UTF-8 ({error})") from error
+    if not seen:
+        raise CorpusError(f"the manifest {manifest} names no file")
 
 
 def _read_manifest(manifest: Path) -> str:
@@ -79,6 +82,8 @@ def _read_manifest(manifest: Path) -> str:
 def _check_columns(manifest: Path, columns: Sequence[str]) -> None:
     missing = [name for name in MANIFEST_COLUMNS if name not in columns]
     if not missing:
+        if twice := [name for name in columns if name and columns.count(name) > 1]:
+            raise CorpusError(f"manifest {manifest} has two columns named {shortened(twice[0])}; leave one out")
         return
     header = ",".join(MANIFEST_COLUMNS)
     if set(MANIFEST_COLUMNS) <= set(re.split(r"[;|\s\"]+", ",".join(columns))):
@@ -89,14 +94,27 @@ def _check_columns(manifest: Path, columns: Sequence[str]) -> None:
     raise CorpusError(f"manifest {manifest} has no column {missing[0]!r}; its first line must name {header}")
 
 
+def _check_cells(where: str, line: Mapping[str | None, object]) -> None:
+    """Raise a CorpusError where a line has too few cells or too many, or a name that cannot be printed."""
+    if None in line:
+        raise CorpusError(f"{where}: it has more cells than the first line; put a cell with a comma in quotes")
+    if not all(isinstance(line[column], str) and str(line[column]).strip() for column in MANIFEST_COLUMNS):
+        raise CorpusError(f"{where}: a cell of {','.join(MANIFEST_COLUMNS)} is empty")
+    for column, cell in line.items():
+        if column != "file" and isinstance(cell, str) and not cell.strip().isprintable():
+            raise CorpusError(f"{where}: {column} {shortened(cell)} has a character that cannot be printed")
+    if len(str(line["speaker"])) > _LONGEST:
+        raise CorpusError(f"{where}: speaker {shortened(str(line['speaker']))} is no name: it is too long")
+
+
 def _traits(line: Mapping[str | None, object]) -> dict[str, str]:
     """Give the cells of the other columns that have a plain name and a value, in one spelling."""
     return {
-        name.strip().lower(): _SEXES.get(cell.strip().lower(), cell.strip().lower())
+        name: _SEXES.get(cell.strip().lower(), cell.strip().lower())
         for name, cell in line.items()
         if isinstance(name, str)
         and name not in MANIFEST_COLUMNS
-        and _TRAIT.fullmatch(name.strip().lower())
+        and _TRAIT.fullmatch(name)
         and isinstance(cell, str)
-        and cell.strip()
+        and 0 < len(cell.strip()) <= _LONGEST
     }

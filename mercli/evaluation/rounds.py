@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mercli import corpora, training
 from mercli.bundle import Bundle
 from mercli.emotions import ordered
-from mercli.errors import CorpusError, UsageError
+from mercli.errors import CorpusError, UsageError, shortened
 from mercli.table import Posteriors, Table
 from mercli.training import Recipe
 
@@ -92,11 +92,14 @@ def parse_protocol(text: str, draws: int | None = None) -> Protocol:
         return Protocol(name)
     if name == ORIGINAL:
         return Protocol(name, (8, 12, 4), draws or 10)
-    if not re.fullmatch(r"\d+/\d+/\d+", name):
+    match = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", name)
+    if match is None:
         raise UsageError(
-            f"no protocol {text!r}; there are {FOLDS}, {LOSO}, {ORIGINAL} and numbers of speakers such as 8/12/4"
+            f"no protocol {shortened(text)}; there are {FOLDS}, {LOSO}, {ORIGINAL}, and numbers of speakers, such "
+            "as 8/12/4"
         )
-    return Protocol(name, corpora.parse_split(name), draws or 1)
+    models, fusion, test = map(int, match.groups())
+    return Protocol(name, (models, fusion, test), draws or 1)
 
 
 def fit_sizes(protocol: Protocol, n_speakers: int) -> Protocol:

@@ -74,7 +74,8 @@ def seen_speakers(corpus: Corpus, bundle: Bundle) -> tuple[str, ...]:
 def _recorded(bundle: Bundle, what: str) -> frozenset[str]:
     """Give the names that a bundle's training record has under a heading."""
     known = bundle.training.get(what)
-    return frozenset(name for name in known if isinstance(name, str)) if isinstance(known, list) else frozenset()
+    is_record = isinstance(known, list) and all(isinstance(name, str) for name in known)
+    return frozenset(known) if known and is_record else frozenset()
 
 
 def without_speakers(corpus: Corpus, speakers: Collection[str]) -> Corpus:

@@ -94,7 +94,12 @@ def markdown(section: Section) -> str:
 
 
 def _line(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |".replace("|  |", "| |", 1)
+    return f"| {' | '.join(map(_in_markdown, cells))} |".replace("|  |", "| |", 1)
+
+
+def _in_markdown(cell: str) -> str:
+    """Keep a cell from ending its column, and from being taken for HTML."""
+    return cell.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _chance(found: "Evaluation") -> Section:

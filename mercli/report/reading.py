@@ -157,7 +157,7 @@ def _open_parquet(path: Path) -> tuple[Sequence[str], Iterator[Raw]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         rows = table.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
