@@ -27,17 +27,6 @@ class UsageError(MercliError):
     """Report options or paths that make no sense together."""
 
 
-def shortened(text: str, most: int = 80) -> str:
-    """Quote what a user gave so that it neither fills nor steers a terminal.
-
-    Examples
-    --------
-    >>> shortened("a b"), shortened("x" * 200, 8)
-    ("'a b'", "'xxxxxxxx...'")
-    """
-    return repr(text if len(text) <= most else f"{text[:most]}...")
-
-
 def sentence(error: Exception, *, debug: bool = False) -> str:
     """Say in a table what became of a file whose reading raised `error`.
 

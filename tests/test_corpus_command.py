@@ -108,7 +108,7 @@ def test_a_speaker_on_both_sides_of_a_split_is_named(corpus, tmp_path):
 def test_what_is_no_fault_is_noted(corpus, tmp_path):
     edit(corpus, "0.wav,happy,ann", "0.wav,fear,cid")
     notes = findings(corpus, tmp_path, 0)["notes"]
-    assert "1 speakers have one class only, such as cid" in notes
+    assert "1 speaker of one class only, such as cid" in notes
     assert "one example only of fear" in notes
 
 

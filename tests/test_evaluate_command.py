@@ -121,7 +121,7 @@ class TestBundles:
     def test_the_others_can_be_tested_alone(self, radio, bundle, tmp_path):
         found = numbers(tmp_path, radio, "--bundle", bundle, "--leave-out-seen")
         assert found["seen_speakers"] == []
-        assert "4 speakers that the bundle was fitted on were left out." in found["warnings"]
+        assert "4 speakers that the bundle was fitted on left out." in found["warnings"]
         assert set(found["groups"]["speaker"]) == {"ravdess-05", "ravdess-06"}
         assert found["scores"]["voice"]["n"] == 12
         assert found["bundle"] == bundles.load(bundle).label
@@ -168,7 +168,7 @@ class TestBundles:
     def test_classes_that_the_bundle_does_not_know_are_refused_or_left_out(self, radio, bundle, theatre, tmp_path):
         assert "knows no fear" in evaluate(radio, "--bundle", bundle, "--classes", "fear", code=2)
         found = numbers(tmp_path, theatre, "--bundle", bundle, "--allow-seen")
-        assert "16 files of other classes were left out." in found["warnings"]
+        assert "16 files of other classes left out." in found["warnings"]
 
     @pytest.mark.parametrize("option", [SET, ("--fusion", "forest"), ("--draws", "3"), ("--base", "x")])
     def test_options_of_training_are_for_protocols(self, radio, bundle, option):
@@ -267,7 +267,13 @@ class TestOriginal:
         assert drawn.startswith("<svg")
 
     def test_files_of_no_use_are_named(self, found):
-        assert any("1 files are of no use" in each for each in found[1]["warnings"])
+        assert any("1 file of no use left out" in each for each in found[1]["warnings"])
+
+    def test_the_face_alone_can_be_tested(self, theatre, tmp_path):
+        words = ("--protocol", "original", "--draws", "1", "--modalities", "face")
+        found = numbers(tmp_path, theatre, *words)
+        assert set(found["scores"]) == {"face"}
+        assert found["features"] is None
 
     def test_its_recipe_is_fixed(self, theatre):
         said = evaluate(theatre, "--protocol", "original", "--voice-classifier", "lda", code=2)

@@ -18,11 +18,11 @@ from mercli.cli.options import (
     Quiet,
     Timeout,
     VoiceEncoder,
-    count,
     read_limits,
     split_commas,
 )
 from mercli.cli.places import refuse_no_file, refuse_to_replace
+from mercli.wording import count
 
 
 @guarded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mercli.cli.options import count
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from mercli.journal import Journal

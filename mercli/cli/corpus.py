@@ -15,10 +15,10 @@ from mercli.cli.options import (
     MaxPixels,
     Quiet,
     Timeout,
-    count,
     read_limits,
 )
 from mercli.cli.recipe import Corpora, Manifest
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from rich.console import Console

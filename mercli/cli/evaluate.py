@@ -250,7 +250,8 @@ class _Run:
                 "does not go with --protocol original, whose recipe is fixed",
                 {**fixed, "--voice-encoder": encoder},
             )
-            given["voice_set"] = original.RECIPE.voice.feature_set
+            if self.modalities is None or "voice" in self.modalities:
+                given["voice_set"] = original.RECIPE.voice.feature_set
         front = open_front_end(given.pop("base"), self.modalities, voice_encoder=encoder, **given)
         refuse_to_lose(self.outputs, [*front.folder.iterdir(), *([encoder] if encoder else [])])
         default = original.CLASSES if asked.name == ORIGINAL else None
@@ -352,9 +353,11 @@ def _show(found: "Evaluation") -> None:
 
     from mercli.cli.scores import show
     from mercli.evaluation.sections import sections
+    from mercli.wording import count
 
     console = Console()
-    console.print(f"[bold]{escape(found.corpus)}[/], {found.n_clips} clips of {found.n_speakers} speakers")
+    size = f"{count(found.n_clips, 'clip')} of {count(found.n_speakers, 'speaker')}"
+    console.print(f"[bold]{escape(found.corpus)}[/], {size}")
     console.print(escape(found.how))
     for warning in found.warnings:
         console.print(escape(warning), style="bold yellow")

@@ -12,8 +12,9 @@ import typer
 from mercli.cli import streams
 from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.guard import FAILED, guarded
-from mercli.cli.options import Debug, Jobs, MaxDuration, MaxMemory, Quiet, Timeout, count, read_limits
+from mercli.cli.options import Debug, Jobs, MaxDuration, MaxMemory, Quiet, Timeout, read_limits
 from mercli.cli.places import find_inputs, refuse_output
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from mercli.extraction import Outcome

@@ -18,7 +18,6 @@ from mercli.cli.options import (
     Modalities,
     Quiet,
     Timeout,
-    count,
     read_limits,
     split_commas,
 )
@@ -36,6 +35,7 @@ from mercli.cli.recipe import (
     open_front_end,
     read_classes,
 )
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from mercli.corpora import Corpus

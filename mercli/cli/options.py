@@ -78,11 +78,6 @@ def read_limits(
     )
 
 
-def count(n: int, what: str) -> str:
-    """Write a number of things, such as ``1 file`` and ``2 files``."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
 def split_commas(text: str | None) -> list[str] | None:
     """Take ``"voice, face"`` apart."""
     if text is None:

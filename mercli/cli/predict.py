@@ -26,13 +26,13 @@ from mercli.cli.options import (
     Quiet,
     Timeout,
     VoiceEncoder,
-    count,
     read_limits,
     split_commas,
 )
 from mercli.cli.places import find_inputs, refuse_output
 from mercli.cli.profile import show_profile
 from mercli.formats import FRAME_RATE_HZ
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from mercli.journal import Journal

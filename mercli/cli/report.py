@@ -15,9 +15,9 @@ from mercli.cli.options import (
     MaxPixels,
     Quiet,
     Timeout,
-    count,
     read_limits,
 )
+from mercli.wording import count
 
 if TYPE_CHECKING:
     from mercli.limits import Limits

@@ -15,6 +15,7 @@ from mercli.corpora.corpus import Corpus, Example
 from mercli.errors import sentence
 from mercli.limits import Limits
 from mercli.media import Clip, Sound
+from mercli.wording import count
 from mercli.worker import Lost
 
 SPLIT = "split"
@@ -177,10 +178,10 @@ class Audit:
         alone = [speaker for speaker, counts in self.counts().items() if len(counts) == 1]
         rare = [label for label in corpus.classes if per_class[label] < 2]
         said = {
-            f"{corpus.left_out} files of other classes are left out": corpus.left_out,
-            f"{corpus.repeated} files are not taken, for another holds the same utterance": corpus.repeated,
-            f"{corpus.unlabelled} media files are not known by their names": corpus.unlabelled,
-            f"{len(alone)} speakers have one class only, such as {next(iter(alone), '')}": len(alone),
+            f"{count(corpus.left_out, 'file', 'of other classes')} left out": corpus.left_out,
+            f"{count(corpus.repeated, 'file')} not taken, for another holds the same utterance": corpus.repeated,
+            f"{count(corpus.unlabelled, 'media file')} not known by name": corpus.unlabelled,
+            f"{count(len(alone), 'speaker', 'of one class only')}, such as {next(iter(alone), '')}": len(alone),
             f"one example only of {', '.join(rare)}": len(rare),
         }
         return [words for words, n in said.items() if n]

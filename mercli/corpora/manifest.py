@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mercli import emotions
 from mercli.corpora.labelled import Labelled
-from mercli.errors import CorpusError, shortened
+from mercli.errors import CorpusError
+from mercli.wording import shortened
 
 MANIFEST_COLUMNS = ("file", "label", "speaker")
 MANIFEST_NAME = "manifest.csv"

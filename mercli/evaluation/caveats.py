@@ -7,13 +7,14 @@ from mercli.evaluation.judged import Judged
 from mercli.evaluation.rounds import Round
 from mercli.evaluation.scores import Scores
 from mercli.survey import Survey
+from mercli.wording import count, name_some
 
 _FEW_SPEAKERS = 5
 
 
 def of_seen(seen: Sequence[str]) -> str:
     """Say that a bundle was tested on whom it knows."""
-    some = name_some(seen)
+    some = name_some(seen, "speaker")
     return f"SEEN SPEAKERS: the bundle was fitted on speakers that are tested ({some}): the numbers are too good."
 
 
@@ -37,25 +38,21 @@ def of_answers(survey: Survey, judged: Judged, scores: Mapping[str, Scores]) -> 
         yield f"Every clip is labelled {judged.labels[0]}: how well classes are told apart is not seen."
     if survey.problems:
         path, reason = next(iter(survey.problems.items()))
-        yield f"{len(survey.problems)} files are of no use and do not count, such as {path.name}: {reason}."
+        n = count(len(survey.problems), "file", "of no use")
+        yield f"{n} left out, such as {path.name}: {reason}."
     if survey.damaged:
         path, reason = next(iter(survey.damaged.items()))
-        yield f"{len(survey.damaged)} files count as far as they can be read, such as {path.name}: {reason}."
+        n = count(len(survey.damaged), "file")
+        yield f"{n} used as far as can be read, such as {path.name}: {reason}."
     if unanswered := judged.n_unanswered():
-        yield f"{unanswered} clips got no answer and do not count."
+        yield f"Without an answer, so not counted: {count(unanswered, 'clip')}."
 
 
 def of_corpus(corpus: Corpus) -> Iterator[str]:
     """Say which files of a corpus were not taken as they are."""
     if corpus.left_out:
-        yield f"{corpus.left_out} files of other classes were left out."
+        yield f"{count(corpus.left_out, 'file', 'of other classes')} left out."
     if corpus.repeated:
-        yield f"{corpus.repeated} files were not taken, for another holds the same utterance."
+        yield f"{count(corpus.repeated, 'file')} not taken, for another holds the same utterance."
     if corpus.calm:
-        yield f"{corpus.calm} files of calm count as neutral."
-
-
-def name_some(names: Sequence[str], most: int = 6) -> str:
-    """Name the first few of many speakers."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more speakers"
+        yield f"{count(corpus.calm, 'file', 'of calm')} counted as neutral."

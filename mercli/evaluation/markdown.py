@@ -2,12 +2,13 @@
 
 from mercli.evaluation.sections import markdown, sections
 from mercli.evaluation.verdict import Evaluation
+from mercli.wording import count
 
 
 def write(found: Evaluation) -> str:
     """Write an evaluation as Markdown: what was tested and how, what to beware of, and every table."""
     parts = [f"# Evaluation on {_plain(found.corpus)}\n", *(f"**{_plain(each)}**\n" for each in found.warnings)]
-    parts.append(f"{_plain(found.how)} {found.n_clips} clips of {found.n_speakers} speakers.\n")
+    parts.append(f"{_plain(found.how)} {count(found.n_clips, 'clip')} of {count(found.n_speakers, 'speaker')}.\n")
     for section in sections(found):
         parts.append(f"## {section.title}\n\n{markdown(section)}")
     if found.command:

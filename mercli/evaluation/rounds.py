@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from mercli import corpora, training
 from mercli.bundle import Bundle
 from mercli.emotions import ordered
-from mercli.errors import CorpusError, UsageError, shortened
+from mercli.errors import CorpusError, UsageError
 from mercli.table import Posteriors, Table
 from mercli.training import Recipe
+from mercli.wording import shortened
 
 FOLDS, LOSO, ORIGINAL = "folds", "loso", "original"
 

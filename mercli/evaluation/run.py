@@ -30,6 +30,7 @@ from mercli.fusion import JOINT
 from mercli.setup import Setup
 from mercli.survey import Survey, observe
 from mercli.training import Recipe
+from mercli.wording import count, name_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ def refuse_seen(corpus: Corpus, bundle: Bundle) -> None:
     """Raise a UsageError if a bundle was fitted on speakers of a corpus."""
     if seen := seen_speakers(corpus, bundle):
         raise UsageError(
-            f"{bundle.label} was fitted on {caveats.name_some(seen)} of {corpus.name}, by name or by a recording: "
-            "its score on them says nothing about others. --leave-out-seen tests on the other speakers, "
+            f"{bundle.label} was fitted on {name_some(seen, 'speaker')} of {corpus.name}, by name or by a "
+            "recording: its score on them says nothing about others. --leave-out-seen tests on the other speakers, "
             "--allow-seen on all; if they are other people, give them other names in a manifest"
         )
 
@@ -143,7 +144,7 @@ def evaluate_bundle(
     if not _recorded(bundle, "speakers"):
         warnings.append(f"{bundle.label} does not say who it was fitted on: it may know these speakers.")
     if left_out:
-        warnings.append(f"{len(left_out)} speakers that the bundle was fitted on were left out.")
+        warnings.append(f"{count(len(left_out), 'speaker', 'that the bundle was fitted on')} left out.")
     if wish.ranked and bundle.voice is not None:
         found = replace(found, ranking=ranking.rank(table, bundle.voice_spec, [whole], seed=wish.seed))
     warnings += [*found.warnings, *caveats.of_corpus(corpus)]
@@ -207,7 +208,9 @@ def evaluate_protocol(
     tested = np.unique(np.concatenate([each.tested for each in made]))
     if len(tested) < len(table.labels):
         n_speakers = len({table.speakers[i] for i in tested})
-        found = replace(found, how=f"{found.how} {len(tested)} clips of {n_speakers} speakers were tested.")
+        found = replace(
+            found, how=f"{found.how} Tested: {count(len(tested), 'clip')} of {count(n_speakers, 'speaker')}."
+        )
     if protocol.name == ORIGINAL:
         found = replace(found, published=original.PUBLISHED)
         if len(corpus.speakers) < original.N_SPEAKERS:
