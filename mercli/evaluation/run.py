@@ -94,8 +94,8 @@ def refuse_seen(corpus: Corpus, bundle: Bundle) -> None:
     if seen := seen_speakers(corpus, bundle):
         raise UsageError(
             f"{bundle.label} was fitted on {name_some(seen, 'speaker')} of {corpus.name}, by name or by a "
-            "recording: its score on them says nothing about others. --leave-out-seen tests on the other speakers, "
-            "--allow-seen on all; if they are other people, give them other names in a manifest"
+            "recording: its score on them says nothing about others. --leave-out-seen tests on the other "
+            "speakers, --allow-seen on all; if they are other people, give them other names in a manifest"
         )
 
 
