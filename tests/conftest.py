@@ -1,5 +1,6 @@
 """Media made once a session, with what mercli.sample draws and says: no outside file is needed."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def walls(n: int = round(CLIP_S * FPS)) -> list[Picture]:
 
 def voice(duration_s: float = CLIP_S, *, seed: int = 0) -> NDArray[np.float32]:
     return synthesise_voice(duration_s, sample_rate_hz=16000, expression="happy", seed=seed)
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Requests to end are taken by every test as by a program in a terminal, whatever one before has set.
+
+    A command that was interrupted in this process ignores further ones, and a shell has its background jobs ignore
+    Ctrl-C: what a test starts would inherit that.
+    """
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL, "SIGHUP": signal.SIG_DFL}
+    for name, handler in usual.items():
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ print(json.dumps([use._asdict() for use in after_warm_up]))
 
 def run_in_a_new_process(cache_dir):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache_dir)}
+    environment.pop("MERCLI_KERNELS_CACHE", None)  # a test beside this one may have settled it for its own workers
     done = subprocess.run(
         [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, check=False
     )
