@@ -192,5 +192,6 @@ def _run(
 
 def _read(item: Input, classes: Sequence[str], journal: Journal) -> Prediction:
     seconds = timeline_of(list(journal.timeline([item.name])), classes)
-    path = item.path.absolute()  # it stays that file wherever the program goes
+    # It stays that file wherever the program goes.
+    path = item.path.absolute() if isinstance(item.path, Path) else item.path.url
     return Prediction.of_rows(list(journal.rows([item.name])), classes, path, seconds)

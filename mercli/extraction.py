@@ -17,6 +17,7 @@ from mercli.errors import MercliError, MissingModality, sentence
 from mercli.inputs import Input
 from mercli.limits import Limits
 from mercli.measurement import LEVELS, Meter, heard, listen, set_names
+from mercli.sources import Source, local
 from mercli.voice.track import VoiceTrack
 from mercli.worker import Lost
 
@@ -148,15 +149,16 @@ def _start(setup: Setup, first: bool) -> None:
     _meter(setup.feature_set, setup.level)
 
 
-def _measure_file(path: Path, setup: Setup) -> Outcome:
+def _measure_file(source: Source, setup: Setup) -> Outcome:
     """Write the part of one file in a worker."""
     try:
-        return _measure(path, setup)
+        with local(source) as path:
+            return _measure(path, _part(source, setup), setup)
     except Exception as error:
         return Outcome("failed", error=sentence(error, debug=setup.debug))
 
 
-def _measure(path: Path, setup: Setup) -> Outcome:
+def _measure(path: Path, part: Path, setup: Setup) -> Outcome:
     meter = _meter(setup.feature_set, setup.level)
     with VoiceTrack(meter.spec) as track:
         clip = listen(path, track, max_duration_s=setup.limits.max_duration_s)
@@ -169,7 +171,7 @@ def _measure(path: Path, setup: Setup) -> Outcome:
         rows: Iterator[Rows] = pieces
         if setup.level == "clip":
             rows = ((_cell(duration_s), values) for _, values in pieces)
-        _write_part(path, rows, setup)
+        _write_part(part, rows, setup)
     return Outcome("partial" if clip.damage else "ok", duration_s, clip.damage)
 
 
@@ -182,22 +184,22 @@ def _add(table: Assembly, item: Input, outcome: Outcome, setup: Setup) -> None:
         if not outcome.is_measured:
             n_values = len(layout(setup.feature_set, setup.level).values)
             nothing = np.full((1, n_values), np.nan, np.float32)
-            _write_part(item.path, iter([(_cell(outcome.duration_s), nothing)]), setup)
+            _write_part(part, iter([(_cell(outcome.duration_s), nothing)]), setup)
     with _room(setup):
         if setup.level == "clip" or outcome.is_measured:
             table.add(texts, part)
         part.unlink(missing_ok=True)
 
 
-def _write_part(path: Path, rows: Iterator[Rows], setup: Setup) -> None:
-    part = _part(path, setup)
+def _write_part(part: Path, rows: Iterator[Rows], setup: Setup) -> None:
     with _room(setup):
         assembly_for(part).write_part(part, rows, layout(setup.feature_set, setup.level))
 
 
-def _part(path: Path, setup: Setup) -> Path:
+def _part(source: Source, setup: Setup) -> Path:
     """Say where the part of a file is: no two files of a run have the same path."""
-    return Path(setup.folder, hashlib.sha256(os.fsencode(path)).hexdigest()[:32] + setup.ending)
+    place = os.fsencode(source if isinstance(source, Path) else source.url)
+    return Path(setup.folder, hashlib.sha256(place).hexdigest()[:32] + setup.ending)
 
 
 def _cell(seconds: float | None) -> NDArray[np.float64]:

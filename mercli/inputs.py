@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from mercli import remote
 from mercli.errors import UsageError
 from mercli.formats import SUFFIXES
+from mercli.sources import Source
 from mercli.spreadsheet import is_formula
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
@@ -19,7 +21,7 @@ _ESCAPE = re.compile(r"\\x[0-9a-f]{2}")
 class Input:
     """Hold one file to read and its name in the table."""
 
-    path: Path
+    path: Source
     name: str
 
 
@@ -29,7 +31,7 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
     Parameters
     ----------
     paths : sequence of str
-        Folders, walked recursively; files, taken whatever their name; or glob patterns.
+        Folders, walked recursively; files, taken whatever their name; or glob patterns. Each may be a URL.
     leave_out : collection of Path
         Files to pass over unless they are named outright, such as the one that is to be written.
 
@@ -37,18 +39,25 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
     -------
     list of Input
         In the order of `paths`, within a folder by name; each file once. A file found in a folder is named
-        relative to that folder, a file given outright as it was given. Where that would give two files one
-        name, both keep the folder as typed in front. A name that a spreadsheet would run as a formula begins
-        with ``./``. A folder that cannot be looked into stands for what is in it; its name ends in a slash.
+        relative to that folder, a file given outright as it was given, a URL without what is secret in it. Where
+        that would give two files one name, both keep the folder as typed in front. A name that a spreadsheet would
+        run as a formula begins with ``./``. A folder that cannot be looked into stands for what is in it; its name
+        ends in a slash.
 
     Raises
     ------
     UsageError
-        If a path stands for nothing.
+        If a path stands for nothing, or a URL cannot be listed.
     """
     passed_over = {os.path.realpath(path) for path in leave_out}
-    found: dict[str, tuple[Path, str, str]] = {}  # real path -> (path, short name, long name)
+    found: dict[str, tuple[Source, str, str]] = {}  # real path -> (path, short name, long name)
     for text in paths:
+        if _is_remote(text):
+            for each in remote.listed(text):
+                if each.name is None or PurePosixPath(each.file.name).suffix.lower() in SUFFIXES:
+                    url = each.file.url
+                    found.setdefault(url, (each.file, each.name or remote.shown(url), url))
+            continue
         for path, short, long in _expand(text):
             real = os.path.realpath(path)
             if real not in passed_over or path == Path(text):
@@ -70,6 +79,10 @@ def find_some(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list
     if not inputs:
         raise UsageError(f"no video or sound file in {', '.join(paths) or 'an empty list of paths'}")
     return inputs
+
+
+def _is_remote(text: str) -> bool:
+    return remote.is_url(text) and not os.path.lexists(text)
 
 
 def _expand(text: str) -> Iterator[tuple[Path, str, str]]:

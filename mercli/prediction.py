@@ -3,24 +3,29 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mercli
 from mercli import batch, kernel_cache, tables, trust
 from mercli.bundle import Bundle
 from mercli.clock import WRITE, Clock
+from mercli.errors import MercliError
 from mercli.evidence import Evidence
 from mercli.face.choice import HAAR, kind_of
 from mercli.files import sha256
-from mercli.fingerprint import fingerprint
 from mercli.inputs import Input
 from mercli.journal import Journal, Origin
 from mercli.profile import Profile
 from mercli.result import Result
 from mercli.setup import Setup
+from mercli.sources import Source, local, state_of
 from mercli.worker import Lost
+
+if TYPE_CHECKING:
+    from mercli.cluster import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,7 @@ def plan(inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal
         item
         for item in inputs
         if not (
-            journal.holds(item.name)
-            and journal.holds_good(item.name, _origin(fingerprint(item.path), recipe, setup))
+            journal.holds(item.name) and journal.holds_good(item.name, _origin(state_of(item.path), recipe, setup))
         )
     )
     return Plan(todo, len(inputs) - len(todo), sum(journal.holds(item.name) for item in todo))
@@ -83,6 +87,7 @@ def predict(
     jobs: int,
     on_result: Callable[[Result], None] = lambda _: None,
     profile: Profile | None = None,
+    engine: "Engine | None" = None,
 ) -> None:
     """Predict files; what a file gives is in the journal before `on_result` is told of it.
 
@@ -97,11 +102,13 @@ def predict(
     journal : Journal
         Where the rows go.
     jobs : int
-        Worker processes.
+        Worker processes; on a cluster 0 is for as many as there are.
     on_result : callable
         Told of each result as it comes.
     profile : Profile, optional
         What is told of the time each file takes; the setup has to ask for it.
+    engine : Engine, optional
+        The cluster to spread the work over; without one it is done on this machine.
 
     Raises
     ------
@@ -111,10 +118,7 @@ def predict(
         When asked to end.
     """
     label, recipe = _label(bundle, setup), _recipe(bundle, setup)
-    paths = [item.path for item in inputs]
-    kernel_cache.settle()
-    is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
-    run = batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
+    run = _spread([item.path for item in inputs], bundle, setup, jobs, engine)
     # Closed here: who keeps an error that is raised below, as notebooks do, would keep the workers with it.
     with contextlib.closing(run) as finished:
         for index, outcome in finished:
@@ -136,6 +140,18 @@ def predict(
             on_result(result)
 
 
+def _spread(
+    paths: Sequence[Source], bundle: Bundle, setup: Setup, jobs: int, engine: "Engine | None"
+) -> Generator[tuple[int, tuple[str | None, Result] | Lost], None, None]:
+    if engine is not None:
+        from mercli import cluster
+
+        return cluster.run_with(engine, _predict_one, paths, setup, prepare=_start, jobs=jobs)
+    kernel_cache.settle()
+    is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
+    return batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
+
+
 # What only workers run is imported where it runs.
 def _start(setup: Setup, first: bool) -> None:
     from mercli.pipeline import start_worker
@@ -143,11 +159,15 @@ def _start(setup: Setup, first: bool) -> None:
     start_worker(setup, first)
 
 
-def _predict_one(path: Path, setup: Setup) -> tuple[str | None, Result]:
+def _predict_one(source: Source, setup: Setup) -> tuple[str | None, Result]:
     from mercli.pipeline import predict_file
 
-    seen = fingerprint(path)  # before it is read: what changes meanwhile is then read again
-    result = predict_file(path, setup)
+    seen = state_of(source)  # before it is read: what changes meanwhile is then read again
+    try:
+        with local(source) as path:
+            result = predict_file(path, setup)
+    except MercliError as error:  # it could not be fetched, which says nothing of the file
+        result = Result("failed", Evidence(), error=str(error), passing=True)
     return None if result.passing else seen, result
 
 

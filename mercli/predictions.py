@@ -29,8 +29,8 @@ class Prediction:
     ----------
     file : str
         Its name in the table.
-    path : Path
-        Where it is.
+    path : Path or str
+        Where it is; text where that is a URL.
     status : str
         ``"ok"``; ``"partial"``, an answer that rests on less than was wanted; ``"failed"``, no answer;
         ``"crashed"`` and ``"timeout"``, the worker did not live to give one.
@@ -63,7 +63,7 @@ class Prediction:
     """
 
     file: str
-    path: Path
+    path: Path | str
     status: str
     emotion: str | None
     confidence: float | None
@@ -96,7 +96,7 @@ class Prediction:
         cls,
         rows: Sequence[Mapping[str, Any]],
         classes: Sequence[str],
-        path: Path,
+        path: Path | str,
         timeline: Timeline | None = None,
     ) -> "Prediction":
         """Read the rows of a file.
@@ -107,7 +107,7 @@ class Prediction:
             As `mercli.tables.rows` lays them out: the first is of the main face, the others are of one each.
         classes : sequence of str
             The bundle's classes.
-        path : Path
+        path : Path or str
             Where the file is.
         timeline : Timeline, optional
             Its seconds.
@@ -227,7 +227,7 @@ class Predictions(Sequence[Prediction]):
         self.table().write(path, overwrite=overwrite)
 
     def _sources(self) -> tuple[Path, ...]:
-        return tuple(said.path for said in self.files)
+        return tuple(said.path for said in self.files if isinstance(said.path, Path))
 
     def _repr_html_(self) -> str:
         shown = ("file", "status", "emotion", "confidence", "decided_by", "error")

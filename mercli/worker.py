@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,6 +20,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from mercli import interrupts
 from mercli.errors import MercliError
 from mercli.limits import Limits, show_size
+from mercli.sources import Source
 
 HANDLES = 7
 """Files that this process holds open for each worker."""
@@ -105,7 +105,7 @@ class Worker:
         """Tell whether it was told to die, even where it was quick enough to give its last result."""
         return self._verdict is not None
 
-    def give(self, work: Callable[[Path], object], task: int, path: Path) -> None:
+    def give(self, work: Callable[[Any], object], task: int, path: Source) -> None:
         """Have it work on a file, which `task` is the number of."""
         self.task = task
         self._ran_s = 0.0

@@ -35,7 +35,7 @@ def find_inputs(paths: Sequence[str], output: Path | None, *others: Path) -> "li
 
     written = [*([output] if output else ()), *others]
     inputs = find_some(paths, leave_out=written)
-    read = {os.path.realpath(item.path) for item in inputs}
+    read = {os.path.realpath(item.path) for item in inputs if isinstance(item.path, Path)}
     for path in written:
         if os.path.realpath(path) in read:
             raise UsageError(

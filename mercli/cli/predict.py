@@ -1,5 +1,6 @@
 """``mercli predict``: files in, a table out."""
 
+import contextlib
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli import streams
+from mercli.cli.cluster import reached, say_where
 from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
@@ -81,6 +83,18 @@ def predict(
             min=0.1, max=1000, metavar="RATE", help="Look at about so many frames a second; 1000 for every one."
         ),
     ] = FRAME_RATE_HZ,
+    backend: Annotated[
+        str,
+        typer.Option(metavar="local|dask|ray", help="Work on this machine, or on the workers of a cluster."),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where the cluster is: tcp://host:8786 of dask, ray://host:10001 of ray.",
+            show_default="for ray, this machine",
+        ),
+    ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say where the time goes: a table, and columns of seconds.")
     ] = False,
@@ -105,15 +119,22 @@ def predict(
     from mercli.progress import Display
     from mercli.setup import make_setup, open_bundle
 
+    is_cluster = backend != "local"
+    if scheduler is not None and not is_cluster:
+        raise UsageError("--scheduler is the address of a cluster: give --backend dask or --backend ray too")
     if faces not in ("main", "all"):
         raise UsageError(f"no --faces {faces}; there are main and all")
     kept = _find_journal(output, overwrite)
     if timeline is not None:
         _refuse_timeline(timeline, output, kept, overwrite)
     inputs = find_inputs(paths, output, *(path for path in (kept, timeline) if path))
-    jobs = jobs or batch.default_jobs()
     limits = read_limits(
-        jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
+        jobs or batch.default_jobs(),
+        timeout=timeout,
+        # A cluster's machines have memory of their own, of which each worker knows its share.
+        max_memory="0" if max_memory is None and is_cluster else max_memory,
+        max_duration=max_duration,
+        max_pixels=max_pixels,
     )
     folder, opened = open_bundle(bundle)
     setup = make_setup(
@@ -136,11 +157,17 @@ def predict(
     with (
         journal.Journal(kept, schema, seconds, overwrite=overwrite) as rows,
         saying_how_to_continue(len(names), rows),
+        contextlib.ExitStack() as stack,
     ):
         plan = prediction.plan(inputs, opened, setup, rows)
+        engine = None
+        if is_cluster and plan.todo:
+            engine = stack.enter_context(reached(backend, scheduler, debug=debug))
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
-            if plan.todo and "voice" in setup.modalities:
+            if engine is not None:
+                say_where(engine)
+            elif plan.todo and "voice" in setup.modalities:
                 say_what_is_compiled()
         with Display("predict", len(inputs), done=plan.done, quiet=quiet or not plan.todo) as display:
             prediction.predict(
@@ -148,11 +175,12 @@ def predict(
                 opened,
                 setup,
                 rows,
-                jobs=jobs,
+                jobs=jobs or (0 if is_cluster else batch.default_jobs()),
                 on_result=lambda result: display.advance(
                     result.evidence.duration_s, failed=result.status in _NO_ANSWER
                 ),
                 profile=spent,
+                engine=engine,
             )
         complete = spent.complete if spent else iter
         if timeline is not None:  # first: who reads the table from stdout may leave early

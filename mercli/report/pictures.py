@@ -15,6 +15,7 @@ from mercli.formats import FRAME_RATE_HZ
 from mercli.limits import Limits
 from mercli.report.reading import told
 from mercli.report.results import Results
+from mercli.sources import Source, local
 from mercli.tables import Row, Value
 from mercli.worker import Lost
 
@@ -136,12 +137,12 @@ def take(
     return Pictures(found, [(why, n) for why, n in missing.most_common() if n], size_px)
 
 
-def look(path: Path, setup: Setup) -> Seen:
+def look(source: Source, setup: Setup) -> Seen:
     """Take a picture of each face of one file in a worker: the frame in which it is the most prominent.
 
     Parameters
     ----------
-    path : Path
+    source : Path or RemoteFile
         The file.
     setup : Setup
         How to look.
@@ -152,7 +153,8 @@ def look(path: Path, setup: Setup) -> Seen:
         What was seen; where the file cannot be read, why.
     """
     try:
-        return _look(path, setup)
+        with local(source) as path:
+            return _look(path, setup)
     except MediaError as error:
         return Seen(error=f"the file cannot be read: {error}")
     except Exception as error:

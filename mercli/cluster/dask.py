@@ -1,0 +1,119 @@
+"""Tasks on the workers of a dask scheduler."""
+
+import contextlib
+import logging
+import queue
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from mercli.cluster.engine import Answer, Failed, failure_of, not_installed
+from mercli.errors import MercliError, UsageError
+from mercli.worker import Death
+
+_CONNECT_S = 10.0
+
+
+class DaskEngine:
+    """Do tasks by dask.
+
+    Parameters
+    ----------
+    address : str or None
+        Of its scheduler.
+    debug : bool
+        Whether dask says all it has to say.
+
+    Raises
+    ------
+    UsageError
+        If dask is not installed, there is no address, or no scheduler answers there.
+    """
+
+    def __init__(self, address: str | None, *, debug: bool = False) -> None:
+        if not address:
+            raise UsageError("--backend dask needs --scheduler with the address of its scheduler: tcp://host:8786")
+        try:
+            from distributed import Client
+        except ImportError:
+            raise not_installed("dask") from None
+        if not debug:  # what it says of connections that are lost is said in a sentence
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        try:
+            self._client = Client(address, timeout=_CONNECT_S, set_as_default=False, name="mercli")
+        except (OSError, ValueError, ImportError) as error:  # its time-outs are OSErrors, too
+            raise UsageError(f"no dask scheduler answers at {address}: {_first_line(error)}") from error
+        self._address = address
+        self._run = uuid.uuid4().hex
+        self._futures: dict[int, Any] = {}
+        self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    @property
+    def place(self) -> str:
+        """Say where the scheduler is."""
+        return f"dask at {self._address}"
+
+    def n_slots(self) -> int:
+        """Give the number of threads of all workers."""
+        try:
+            return sum(self._client.nthreads().values())
+        except Exception as error:
+            raise self._lost() from error
+
+    def share(self, contents: bytes) -> object:
+        """Give the bytes as a task's result: should every worker that has them die, dask makes it again."""
+        return self._client.submit(bytes, contents, key=f"mercli-{self._run}-models-{uuid.uuid4().hex}")
+
+    def submit(self, ticket: int, function: Callable[..., object], *args: object) -> None:
+        """Have a function called on a worker; one that dies has it called on another."""
+        try:
+            future = self._client.submit(function, *args, key=f"mercli-{self._run}-{ticket}-{uuid.uuid4().hex}")
+        except Exception as error:
+            raise self._lost() from error
+        self._futures[ticket] = future
+        future.add_done_callback(lambda _: self._done.put(ticket))
+
+    def take(self, patience_s: float) -> list[tuple[int, Answer]]:
+        """Give what is done, fetched from the workers together."""
+        tickets = []
+        with contextlib.suppress(queue.Empty):
+            tickets.append(self._done.get(timeout=patience_s))
+            while True:
+                tickets.append(self._done.get_nowait())
+        if not tickets and self._client.status != "running":
+            raise self._lost()
+        futures = {ticket: self._futures.pop(ticket) for ticket in tickets}
+        finished = [ticket for ticket in tickets if futures[ticket].status == "finished"]
+        try:
+            values = self._client.gather([futures[ticket] for ticket in finished])
+        except Exception as error:
+            raise self._lost() from error
+        answers = dict(zip(finished, values, strict=True))
+        return [
+            (ticket, answers[ticket] if ticket in answers else self._explain(futures[ticket]))
+            for ticket in tickets
+        ]
+
+    def close(self) -> None:
+        """Cancel what is not done and leave the scheduler."""
+        with contextlib.suppress(Exception):
+            self._client.cancel(list(self._futures.values()))
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=2)
+
+    def _explain(self, future: Any) -> Death | Failed:
+        from distributed import KilledWorker
+
+        if future.status != "error":  # cancelled: the scheduler forgot it, as one does that was started anew
+            raise self._lost()
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            return Death("every worker of the cluster that was given it died")
+        return failure_of(error)
+
+    def _lost(self) -> MercliError:
+        return MercliError(f"the dask scheduler at {self._address} was lost")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,203 @@
+"""What a worker of a cluster does: it works on files as one machine would, in a process that may die."""
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import mercli
+from mercli import kernel_cache
+from mercli.cluster import luggage
+from mercli.cluster.luggage import Item
+from mercli.crew import Crew
+from mercli.errors import MercliError
+from mercli.setup import Setup
+from mercli.sources import Source
+
+_IDLE_S = 60.0  # after which a process with open models ends
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Say what is to be done, the same for all files of a run: small, for it travels with every task.
+
+    Parameters
+    ----------
+    run : str
+        Names the run.
+    work, prepare : callable
+        See `mercli.batch.run_with`.
+    setup : Setup
+        With the paths of the machine that gives the order.
+    items : tuple of Item
+        What they name.
+    version : str
+        Of the mercli that gives the order.
+    """
+
+    run: str
+    work: Callable[..., object]
+    prepare: Callable[[Setup, bool], object]
+    setup: Setup
+    items: tuple[Item, ...]
+    version: str = mercli.__version__
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Name a file, by its number in the run; `is_there` says whether whoever gives the order sees it."""
+
+    index: int
+    source: Source
+    is_there: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Hold what became of the files of a task, or why nothing did.
+
+    Parameters
+    ----------
+    results : list of tuple of int and object
+        Numbers of files, with what `work` gave, a `Lost` or a `Death`.
+    lacks_models : bool
+        Whether this machine has to be sent the models first.
+    refusal : str or None
+        Why it can do none of it, nor any other of the run.
+    """
+
+    results: list[tuple[int, Any]] = field(default_factory=list)
+    lacks_models: bool = False
+    refusal: str | None = None
+
+
+def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = None) -> Reply:
+    """Work on some files, here.
+
+    Parameters
+    ----------
+    order : Order
+        What is to be done.
+    errands : tuple of Errand
+        With which files.
+    sent : bytes or None
+        The models, where this machine said that it lacks them.
+
+    Returns
+    -------
+    Reply
+        What became of them.
+    """
+    if order.version != mercli.__version__:
+        return Reply(
+            refusal=f"a worker of the cluster has mercli {mercli.__version__}, this is {order.version}; install "
+            "the same there"
+        )
+    if unseen := next((errand for errand in errands if errand.is_there and not _is_there(errand.source)), None):
+        return Reply(
+            refusal=f"{unseen.source} is not there for a worker of the cluster; give a path that all machines "
+            "share, or a URL"
+        )
+    try:
+        setup = luggage.unpack(order.setup, order.items, sent)
+        if setup is None:
+            return Reply(lacks_models=True)
+        with _crew_for(order, setup) as crew:
+            waiting = deque((errand.index, errand.source) for errand in errands)
+            return Reply(list(crew.work_off(waiting, 1, threading.Event())))
+    except MercliError as error:
+        return Reply(refusal=str(error))
+
+
+def _is_there(source: Source) -> bool:
+    return not isinstance(source, Path) or os.path.lexists(source)
+
+
+class _Idle:
+    """Keep the processes that no task uses at the moment, by run; those of runs before are ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._crews: dict[str, list[Crew[Any, Any]]] = {}
+        self._timer: threading.Timer | None = None
+
+    def take(self, run: str) -> Crew[Any, Any] | None:
+        with self._lock:
+            crews = self._crews.get(run)
+            return crews.pop() if crews else None
+
+    def put(self, run: str, crew: Crew[Any, Any]) -> None:
+        with self._lock:
+            old = [each for name in set(self._crews) - {run} for each in self._crews.pop(name)]
+            self._crews.setdefault(run, []).append(crew)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(_IDLE_S, self.end)
+            self._timer.daemon = True
+            self._timer.start()
+        for each in old:
+            each.close()
+
+    def end(self) -> None:
+        with self._lock:
+            crews = [crew for crews in self._crews.values() for crew in crews]
+            self._crews.clear()
+        for crew in crews:
+            crew.close()
+
+
+_idle = _Idle()
+atexit.register(_idle.end)
+
+
+@contextlib.contextmanager
+def _crew_for(order: Order, setup: Setup) -> Iterator[Crew[Any, Any]]:
+    """Lend a process that has the models of a run open, or will have."""
+    crew = _idle.take(order.run)
+    if crew is None:
+        _allow_children()
+        kernel_cache.settle()
+        limits = setup.limits
+        if limits.max_memory is None:
+            limits = replace(limits, max_memory=_share_of_memory())
+        setup = replace(setup, limits=limits)
+        crew = Crew(
+            partial(order.work, setup=setup),
+            partial(order.prepare, setup),
+            limits,
+            setup.debug,
+            first_alone=True,
+        )
+    try:
+        yield crew
+    except BaseException:
+        crew.close()
+        raise
+    _idle.put(order.run, crew)
+
+
+def _allow_children() -> None:
+    """Let this process start others although its own parent, such as dask's nanny, calls it a daemon.
+
+    That is to keep daemons from leaving children behind: ours end when this process does.
+    """
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+
+
+def _share_of_memory() -> int | None:
+    """Give each task's share of the memory that dask allows this worker; None where nobody sets a limit."""
+    try:
+        from distributed import get_worker
+
+        worker = get_worker()
+        limit = worker.memory_manager.memory_limit
+        return int(limit) // max(1, worker.state.nthreads) if limit else None
+    except (ImportError, ValueError, AttributeError):
+        return None

@@ -1,0 +1,171 @@
+"""The models that a run needs on every machine: found there, or sent once and kept under their hashes."""
+
+import functools
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mercli_models
+from mercli import bundle as bundles
+from mercli.errors import BundleError, MercliError, UsageError
+from mercli.files import replaced_folder, sha256
+from mercli.registry import cache_folder
+from mercli.setup import Setup
+
+_SENT = "sent"  # the folder in the cache
+_LARGEST = 64 << 20  # bytes that are sent; a speech network has to lie where all machines see it
+_FILE = "model.onnx"
+
+_FILES = ("detector",)
+"""The fields of a setup that may name a file, besides the bundle's folder and the speech network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Say what one field of a setup names, whatever its path is on another machine."""
+
+    field: str
+    digest: str
+    size_bytes: int
+
+
+def pack(setup: Setup) -> tuple[Item, ...]:
+    """Name what a setup needs.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be read.
+    """
+    return tuple(
+        Item(field, setup.digest if field == "bundle" else sha256(content), size)
+        for field, content, size in _read(setup)
+    )
+
+
+def contents(setup: Setup) -> bytes:
+    """Give all of it, for machines that lack it.
+
+    Raises
+    ------
+    MercliError
+        If it is too much to send.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for field, content, _ in _read(setup):
+            if field != "bundle":
+                archive.writestr(f"{sha256(content)}/{_FILE}", content)
+                continue
+            for path in sorted(Path(setup.bundle).iterdir()):
+                if path.is_file() and path.stat().st_size <= _LARGEST:
+                    archive.write(path, f"{setup.digest}/{path.name}")
+    if len(packed.getbuffer()) > _LARGEST:
+        raise MercliError(
+            f"the models are {len(packed.getbuffer()) >> 20} MB, too much to send to every worker; put them where "
+            "all machines see them under the same path"
+        )
+    return packed.getvalue()
+
+
+def unpack(setup: Setup, items: tuple[Item, ...], sent: bytes | None) -> Setup | None:
+    """Find on this machine what a setup needs.
+
+    Parameters
+    ----------
+    setup : Setup
+        With the paths of another machine.
+    items : tuple of Item
+        What they name.
+    sent : bytes or None
+        What that machine sent.
+
+    Returns
+    -------
+    Setup or None
+        With paths of this one; None where something is to be sent first.
+
+    Raises
+    ------
+    MercliError
+        If the speech network, which is never sent, is not there.
+    """
+    if setup.encoder is not None and not os.path.isfile(setup.encoder):  # noqa: PTH113 - no Path is needed
+        raise MercliError(
+            f"the voice encoder {setup.encoder} is not on a worker's machine; put it where all machines see it "
+            "under the same path"
+        )
+    if sent is not None:
+        _keep(sent)
+    for item in items:
+        path = _find(item, getattr(setup, item.field))
+        if path is None:
+            return None
+        setup = replace(setup, **{item.field: path})  # type: ignore[arg-type]
+    return setup
+
+
+def _read(setup: Setup) -> Iterator[tuple[str, bytes, int]]:
+    yield "bundle", b"", 0
+    for field in _FILES:
+        name = getattr(setup, field)
+        if name is None or not os.path.isabs(name):  # noqa: PTH117 - such as "haar", which is no file
+            continue
+        try:
+            content = Path(name).read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {name}: {error.strerror}") from error
+        yield field, content, len(content)
+
+
+def _keep(sent: bytes) -> None:
+    """Put what was sent into the cache, each thing under its hash."""
+    with zipfile.ZipFile(io.BytesIO(sent)) as archive:
+        names: dict[str, list[str]] = {}
+        for name in archive.namelist():
+            names.setdefault(Path(name).parent.name, []).append(name)
+        for digest, members in names.items():
+            if (_place() / digest).exists():
+                continue
+            with replaced_folder(_place() / digest) as part:
+                for name in members:
+                    (part / Path(name).name).write_bytes(archive.read(name))
+
+
+@functools.lru_cache(maxsize=64)
+def _found(field: str, digest: str, path: str) -> bool:
+    """Tell whether a path of this machine leads to the thing of that hash."""
+    try:
+        if field == "bundle":
+            return bundles.load(Path(path)).digest == digest
+        return sha256(Path(path).read_bytes()) == digest
+    except (BundleError, OSError, ValueError):
+        return False
+
+
+def _find(item: Item, path: str) -> str | None:
+    sent = _place() / item.digest
+    if item.field == "bundle":
+        candidates = [path, str(mercli_models.path(mercli_models.DEFAULT)), str(sent)]
+    else:
+        candidates = [path, str(sent / _FILE)]
+    for candidate in candidates:
+        # What is not there may be so later: only what was found is remembered.
+        if os.path.exists(candidate) and _found(item.field, item.digest, candidate):  # noqa: PTH110
+            return candidate
+    return None
+
+
+@functools.cache
+def _place() -> Path:
+    place = cache_folder() / _SENT
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="mercli-sent-"))
+    return place
