@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import queue
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from mercli.errors import MercliError, UsageError
 from mercli.worker import Death
 
 _CONNECT_S = 10.0
+_NOT_YET = ("lost", "pending")  # its worker died before the result was fetched: dask has it done again
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?[^/\s]+:\d{1,5}")
 
 
 class DaskEngine:
@@ -27,7 +30,7 @@ class DaskEngine:
     Raises
     ------
     UsageError
-        If dask is not installed, there is no address, or no scheduler answers there.
+        If dask is not installed, there is no address or one of another form, or no scheduler answers there.
     """
 
     def __init__(self, address: str | None, *, debug: bool = False) -> None:
@@ -37,8 +40,10 @@ class DaskEngine:
             from distributed import Client
         except ImportError:
             raise not_installed("dask") from None
-        if not debug:  # what it says of connections that are lost is said in a sentence
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(f"--scheduler {address} is no address of a dask scheduler, such as tcp://host:8786")
+        if not debug:
+            _keep_quiet()
         try:
             self._client = Client(address, timeout=_CONNECT_S, set_as_default=False, name="mercli")
         except (OSError, ValueError, ImportError) as error:  # its time-outs are OSErrors, too
@@ -70,8 +75,7 @@ class DaskEngine:
             future = self._client.submit(function, *args, key=f"mercli-{self._run}-{ticket}-{uuid.uuid4().hex}")
         except Exception as error:
             raise self._lost() from error
-        self._futures[ticket] = future
-        future.add_done_callback(lambda _: self._done.put(ticket))
+        self._watch(ticket, future)
 
     def take(self, patience_s: float) -> list[tuple[int, Answer]]:
         """Give what is done, fetched from the workers together."""
@@ -83,15 +87,18 @@ class DaskEngine:
         if not tickets and self._client.status != "running":
             raise self._lost()
         futures = {ticket: self._futures.pop(ticket) for ticket in tickets}
-        finished = [ticket for ticket in tickets if futures[ticket].status == "finished"]
+        for ticket in tickets:
+            if futures[ticket].status in _NOT_YET:
+                self._watch(ticket, futures.pop(ticket))
+        finished = [ticket for ticket, future in futures.items() if future.status == "finished"]
         try:
             values = self._client.gather([futures[ticket] for ticket in finished])
         except Exception as error:
             raise self._lost() from error
         answers = dict(zip(finished, values, strict=True))
         return [
-            (ticket, answers[ticket] if ticket in answers else self._explain(futures[ticket]))
-            for ticket in tickets
+            (ticket, answers[ticket] if ticket in answers else self._explain(future))
+            for ticket, future in futures.items()
         ]
 
     def close(self) -> None:
@@ -100,6 +107,10 @@ class DaskEngine:
             self._client.cancel(list(self._futures.values()))
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
+
+    def _watch(self, ticket: int, future: Any) -> None:
+        self._futures[ticket] = future
+        future.add_done_callback(lambda _: self._done.put(ticket))
 
     def _explain(self, future: Any) -> Death | Failed:
         from distributed import KilledWorker
@@ -113,6 +124,13 @@ class DaskEngine:
 
     def _lost(self) -> MercliError:
         return MercliError(f"the dask scheduler at {self._address} was lost")
+
+
+def _keep_quiet() -> None:
+    """Leave out what dask says of connections that are lost, with tracebacks: a sentence says it."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    for name in ("distributed", "tornado.application", "asyncio", *names):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from mercli.setup import Setup
 _SENT = "sent"  # the folder in the cache
 _LARGEST = 64 << 20  # bytes that are sent; a speech network has to lie where all machines see it
 _FILE = "model.onnx"
+_KEPT = 8  # things that were sent, the last ones
 
 _FILES = ("detector",)
 """The fields of a setup that may name a file, besides the bundle's folder and the speech network."""
@@ -134,6 +136,9 @@ def _keep(sent: bytes) -> None:
             with replaced_folder(_place() / digest) as part:
                 for name in members:
                     (part / Path(name).name).write_bytes(archive.read(name))
+    by_age = sorted(_place().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for old in by_age[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @functools.lru_cache(maxsize=64)
