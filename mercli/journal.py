@@ -3,9 +3,11 @@
 import contextlib
 import functools
 import json
+import math
 import os
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +71,9 @@ class Journal:
         What every second of a timeline holds, the name of the file first; others are forgotten likewise.
     overwrite : bool
         Whether to forget what an earlier run left.
+    lag_s : float
+        For how long the disk may take its time to confirm: a power failure costs the files of that time, which
+        the next run does again. A process that is killed costs none.
 
     Raises
     ------
@@ -83,8 +88,11 @@ class Journal:
         timeline: Collection[str] = (),
         *,
         overwrite: bool = False,
+        lag_s: float = 0.0,
     ) -> None:
         self.path = path
+        self._lag_s = lag_s
+        self._confirmed_s = -math.inf
         self._columns = list(columns)
         self._timeline = list(timeline)
         self._places: dict[str, tuple[int, Origin, str]] = {}  # name -> where its line begins, ...
@@ -110,6 +118,9 @@ class Journal:
 
     def close(self) -> None:
         """Give the journal free for other runs."""
+        if self._lag_s and not self._file.closed:
+            with contextlib.suppress(OSError):  # what the disk does not take is done again
+                os.fsync(self._file.fileno())
         self._file.close()
 
     def holds(self, name: str) -> bool:
@@ -127,7 +138,7 @@ class Journal:
         return holds
 
     def append(self, name: str, origin: Origin, rows: Sequence[Row], timeline: Sequence[Cells] = ()) -> None:
-        """Keep what there is of a file; it is on disk when this returns.
+        """Keep what there is of a file; it is on disk when this returns, unless the journal may lag.
 
         Parameters
         ----------
@@ -242,8 +253,9 @@ class Journal:
             left = memoryview(line)
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
-            if self.path is not None:
+            if self.path is not None and time.monotonic() - self._confirmed_s >= self._lag_s:
                 os.fsync(self._file.fileno())
+                self._confirmed_s = time.monotonic()
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)

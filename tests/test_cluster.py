@@ -76,7 +76,7 @@ class Cluster:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(HERE), *filter(None, [os.environ.get("PYTHONPATH")]))),
-            # Models that are sent are kept in a cache of the cluster's own; compiled kernels need not be made anew.
+            # Models that are sent go into a cache of the cluster's own; compiled kernels need not be made anew.
             "MERCLI_CACHE": str(self.folder / "cache"),
             "NUMBA_CACHE_DIR": str(cache_folder() / "kernels"),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
@@ -329,8 +329,14 @@ def test_tasks_take_several_files_only_where_many_workers_have_enough(n_files: i
     ("options", "said"),
     [
         (["--backend", "dask"], "--backend dask needs --scheduler"),
-        (["--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"], "no dask scheduler answers at tcp://127.0.0.1:9"),
-        (["--backend", "dask", "--scheduler", "nonsense://"], "--scheduler nonsense:// is no address of a dask scheduler"),
+        (
+            ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"],
+            "no dask scheduler answers at tcp://127.0.0.1:9",
+        ),
+        (
+            ["--backend", "dask", "--scheduler", "nonsense://"],
+            "--scheduler nonsense:// is no address of a dask scheduler",
+        ),
         (["--backend", "slurm"], "no --backend slurm; there are local, dask and ray"),
         (["--scheduler", "tcp://127.0.0.1:8786"], "give --backend dask or --backend ray too"),
     ],

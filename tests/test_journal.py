@@ -335,3 +335,24 @@ def test_what_cannot_be_read_has_no_fingerprint(tmp_path: Path) -> None:
         assert fingerprint(path) is None
     (tmp_path / "empty").touch()
     assert fingerprint(tmp_path / "empty") is not None
+
+
+def test_a_journal_that_may_lag_holds_every_file_even_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    confirmed: list[int] = []
+    fsync = os.fsync
+
+    def count(descriptor: int) -> None:
+        confirmed.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count)
+    path = tmp_path / "journal"
+    with Journal(path, ["status"], lag_s=3600) as journal:
+        before = len(confirmed)
+        for i in range(20):
+            journal.append(f"{i}", Origin("1", "recipe"), [{"status": "ok"}])
+        assert len(confirmed) == before, "the disk need not confirm each"
+        assert path.read_bytes().count(b"\n") == 21, "and each is written: a process that is killed costs none"
+    assert len(confirmed) == before + 1
+    with Journal(path, ["status"]) as journal:
+        assert all(journal.holds(f"{i}") for i in range(20))

@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from mercli.cluster import Engine
 
 
+LAG_S = 0.1
+"""Of the journal: a disk that confirms each row by itself takes longer over it than many workers do."""
+
+
+def names_cluster(backend: str, scheduler: str | None) -> bool:
+    """Tell whether the work is to be spread over a cluster; a UsageError says that the two options disagree."""
+    from mercli.errors import UsageError
+
+    if scheduler is not None and backend == "local":
+        raise UsageError("--scheduler is the address of a cluster: give --backend dask or --backend ray too")
+    return backend != "local"
+
+
 @contextlib.contextmanager
 def reached(backend: str, address: str | None, *, debug: bool) -> "Iterator[Engine]":
     """Have a cluster for as long as this is open; see `mercli.cluster.connect`."""

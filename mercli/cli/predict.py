@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli import streams
-from mercli.cli.cluster import reached, say_where
+from mercli.cli.cluster import LAG_S, names_cluster, reached, say_where
 from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
 from mercli.cli.guard import FAILED, guarded
@@ -49,7 +49,7 @@ _NAMED = 5  # files without an answer that are named at the end
 def predict(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Folders (walked recursively), files or glob patterns."),
+        typer.Argument(metavar="PATH", help="Folders (walked recursively), files, glob patterns or URLs."),
     ],
     output: Annotated[
         Path | None,
@@ -119,9 +119,7 @@ def predict(
     from mercli.progress import Display
     from mercli.setup import make_setup, open_bundle
 
-    is_cluster = backend != "local"
-    if scheduler is not None and not is_cluster:
-        raise UsageError("--scheduler is the address of a cluster: give --backend dask or --backend ray too")
+    is_cluster = names_cluster(backend, scheduler)
     if faces not in ("main", "all"):
         raise UsageError(f"no --faces {faces}; there are main and all")
     kept = _find_journal(output, overwrite)
@@ -155,14 +153,15 @@ def predict(
     schema = tables.columns(opened.classes, with_profile=profile)
     seconds = tables.timeline_columns(opened.classes)
     with (
-        journal.Journal(kept, schema, seconds, overwrite=overwrite) as rows,
+        journal.Journal(kept, schema, seconds, overwrite=overwrite, lag_s=LAG_S if is_cluster else 0.0) as rows,
         saying_how_to_continue(len(names), rows),
         contextlib.ExitStack() as stack,
     ):
         plan = prediction.plan(inputs, opened, setup, rows)
-        engine = None
-        if is_cluster and plan.todo:
-            engine = stack.enter_context(reached(backend, scheduler, debug=debug))
+        cluster = (
+            reached(backend, scheduler, debug=debug) if is_cluster and plan.todo else contextlib.nullcontext()
+        )
+        engine = stack.enter_context(cluster)
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
             if engine is not None:
