@@ -177,6 +177,9 @@ def fit(
     if bundle.voice and bundle.voice.spec.encoder:
         encoder = bundle.voice.spec.encoder
         record["voice_encoder"] = {"file": encoder.file, "sha256": encoder.sha256}
+    if bundle.face and setup.face_network:
+        network = setup.face_network
+        record["face_network"] = {"name": network.name, "sha256": network.sha256}
     bundle = replace(bundle, training=record)
     data = (
         f"{corpus.name}: {len(trained.labels)} clips of {len(speakers)} speakers. Whoever passes the bundle on "

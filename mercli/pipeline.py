@@ -41,6 +41,7 @@ def start_worker(setup: Setup, first: bool) -> None:
         kernel_cache.warm_up(first)
     if first:
         trust.check_once(_load(setup))
+        _try_face_network(setup)
     _worker(setup)
     _load.cache_clear()  # what is open needs the files no more
 
@@ -117,6 +118,8 @@ def _row_of(result: Result) -> Result:
 @functools.lru_cache(maxsize=1)
 def _worker(setup: Setup) -> tuple[Observer, Judge]:
     bundle = _load(setup)
+    if setup.face_network:
+        bundle = setup.face_network.put_into(bundle)
     detector = None
     if "face" in setup.modalities:
         from mercli.face.detect import open_detector
@@ -144,6 +147,13 @@ def _load(setup: Setup) -> Bundle:
     if bundle.digest != setup.digest:
         raise BundleError(f"bundle {setup.bundle} was changed while the run was going on")
     return bundle
+
+
+def _try_face_network(setup: Setup) -> None:
+    if setup.face_network:
+        from mercli.soundness import check_face_network
+
+        check_face_network(setup.face_network.read(), setup.face_network.spec())
 
 
 def open_features(bundle: Bundle, setup: Setup) -> FeatureSet:
