@@ -83,10 +83,10 @@ def _network(bundle: Bundle) -> list[str]:
     contract = bundle.face.spec.contract if bundle.face else None
     if bundle.face is None or contract is None:
         return []
-    known = bundle.training.get("face_network", {})
+    name = bundle.training.get("face_network", {}).get("name", "unnamed")
     terms = contract.licence or "not given: find out before you pass the bundle on"
     return [
-        f"Frames of a face are scored by the network `{known.get('name', 'unnamed')}` (SHA-256\n"
+        f"Frames of a face are scored by the network `{name}` (SHA-256\n"
         f"`{sha256(bundle.face.network)}`), which is not mercli's and\n"
         f"lies in the bundle. From: {contract.source or 'not given'}. Terms: {terms}.\n"
     ]

@@ -209,23 +209,30 @@ def try_network(network: OutsideNetwork) -> None:
     from mercli import batch
     from mercli.worker import Lost
 
-    path = Path(network.file)
-    limits = Limits(timeout_s=_PATIENCE_S)
+    path, limits = Path(network.file), Limits(timeout_s=_PATIENCE_S)
     ((_, tried),) = batch.run(functools.partial(_try, network=network), [path], jobs=1, limits=limits)
     if isinstance(tried, Lost):
         raise UsageError(f"the face network {path} cannot be tried ({tried.status}): {tried.reason}")
     if tried is not None:
-        raise BundleError(f"{path} does not fit its contract: {tried}")
+        raise BundleError(tried)
+
+
+def check(network: OutsideNetwork) -> None:
+    """Try a network in this process; a BundleError says where it does not do what its contract says."""
+    from mercli.soundness import check_face_network
+
+    model = network.read()
+    try:
+        check_face_network(model, network.spec())
+    except BundleError as error:
+        raise BundleError(f"{network.file} does not fit its contract: {error}") from error
 
 
 def _try(path: Path, network: OutsideNetwork) -> str | None:
     """Say what is wrong with a network; None where nothing is."""
     del path
-    # What only workers run is imported where it runs.
-    from mercli.soundness import check_face_network
-
     try:
-        check_face_network(network.read(), network.spec())
+        check(network)
     except BundleError as error:
         return str(error)
     return None

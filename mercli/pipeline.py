@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mercli import bundle as bundles
-from mercli import encoders, kernel_cache, trust
+from mercli import encoders, face_networks, kernel_cache, trust
 from mercli.bundle import Bundle
 from mercli.clock import CLASSIFIERS, FEATURES, Clock
 from mercli.errors import BundleError, MediaError, sentence
@@ -41,7 +41,8 @@ def start_worker(setup: Setup, first: bool) -> None:
         kernel_cache.warm_up(first)
     if first:
         trust.check_once(_load(setup))
-        _try_face_network(setup)
+        if setup.face_network:
+            face_networks.check(setup.face_network)
     _worker(setup)
     _load.cache_clear()  # what is open needs the files no more
 
@@ -147,13 +148,6 @@ def _load(setup: Setup) -> Bundle:
     if bundle.digest != setup.digest:
         raise BundleError(f"bundle {setup.bundle} was changed while the run was going on")
     return bundle
-
-
-def _try_face_network(setup: Setup) -> None:
-    if setup.face_network:
-        from mercli.soundness import check_face_network
-
-        check_face_network(setup.face_network.read(), setup.face_network.spec())
 
 
 def open_features(bundle: Bundle, setup: Setup) -> FeatureSet:

@@ -71,7 +71,7 @@ def check_face_network(model: bytes, spec: FaceSpec) -> None:
         If it cannot be opened, holds a weight that is NaN, or does not give what the contract says.
     """
     network = FaceNetwork(model, spec)
-    _refuse_nan(model, "the face network")
+    _refuse_nan(model, "the face network", "it")
     if network.adapter is None:
         raise BundleError("the face network has no contract")
     said = np.concatenate([network.adapter.answer(crops) for crops in _crops(spec.input_px)])
@@ -105,14 +105,14 @@ def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
         yield bundle.fusion.model.onnx, "the fusion model"
 
 
-def _refuse_nan(model: bytes, what: str) -> None:
+def _refuse_nan(model: bytes, what: str, refused: str = "the bundle") -> None:
     for message in messages(parse(model, what)):
         try:
             broken = any(np.isnan(numbers).any() for numbers in _numbers(message))
         except Exception as error:  # onnx raises what numpy does, or its own
-            raise BundleError(f"{what} holds a tensor that is not understood; the bundle is refused") from error
+            raise BundleError(f"{what} holds a tensor that is not understood; {refused} is refused") from error
         if broken:
-            raise BundleError(f"{what} holds a weight that is NaN; the bundle is refused")
+            raise BundleError(f"{what} holds a weight that is NaN; {refused} is refused")
 
 
 def _numbers(message: Any) -> Iterator[NDArray[Any]]:

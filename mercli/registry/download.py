@@ -16,7 +16,7 @@ from mercli.registry.network import KnownNetwork
 if TYPE_CHECKING:
     import requests
 
-_CHUNK = 1 << 14  # bytes
+_CHUNK = 1 << 10  # bytes: what breaks off within one is lost
 _ATTEMPTS = 5  # to continue within one download, as long as each gets further
 
 

@@ -95,7 +95,7 @@ def _remove_pulled(network: KnownNetwork) -> list[Path]:
     gone = []
     with alone_with(place):
         for path in [place, *parts]:
-            with contextlib.suppress(FileNotFoundError), writing(path):
+            with writing(path), contextlib.suppress(FileNotFoundError):
                 path.unlink()
                 gone.append(path)
     return gone
