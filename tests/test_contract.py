@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,6 +176,15 @@ def test_a_specification_that_says_other_than_its_contract_is_refused(changed):
     data = FaceSpec(contract.known, contract.size_px, contract=contract).to_json()
     with pytest.raises(ValueError, match=r"contract|it is no JSON object"):
         FaceSpec.from_json({**data, **changed})
+
+
+def test_the_contract_that_the_documentation_shows_is_one():
+    page = (Path(__file__).parents[1] / "docs" / "models-command.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```json\n(.*?)^```$", page, re.M | re.S)
+    assert shown is not None
+    assert Contract.from_json(strict_json.loads(shown[1])).known == FER2013
+    keys = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, re.M))))
+    assert {field.name for field in fields(Contract)} <= keys
 
 
 # The list of networks
