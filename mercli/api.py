@@ -10,6 +10,7 @@ from mercli import bundle as bundles
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, UsageError
 from mercli.face.choice import HAAR
+from mercli.face_networks import find
 from mercli.formats import FRAME_RATE_HZ
 from mercli.inputs import Input, find_some
 from mercli.journal import Journal
@@ -58,6 +59,7 @@ def predict(
     timeline: bool = False,
     fps: float = FRAME_RATE_HZ,
     face_detector: AnyPath = HAAR,
+    face_network: AnyPath | None = None,
     voice_encoder: AnyPath | None = None,
     timeout: float = 3600.0,
     max_memory: int | str | None = None,
@@ -87,6 +89,9 @@ def predict(
         About how many frames a second to look at, from 0.1 to 1000.
     face_detector : str or path
         ``"haar"``, ``"yunet"`` or a YuNet file.
+    face_network : str or path, optional
+        What judges faces in place of the bundle's own network: a name of `mercli models list`, or an ONNX file
+        with its contract beside it.
     voice_encoder : path, optional
         The speech network that the bundle refers to; without it the one in the bundle's folder.
     timeout : float
@@ -146,6 +151,7 @@ def predict(
         all_faces=faces == "all",
         timeline=timeline,
         frame_rate_hz=fps,
+        face_network=None if face_network is None else find(os.fspath(face_network)).within(opened),
     )
     schemas = tables.columns(opened.classes), tables.timeline_columns(opened.classes)
     with Journal(None, *schemas) as journal:

@@ -1,7 +1,6 @@
 """A model bundle on disk: ONNX models, a JSON manifest and a card; hashes checked, nothing executable."""
 
 import json
-import math
 import os
 import re
 import reprlib
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mercli import emotions, interrupts
+from mercli import emotions, interrupts, strict_json
 from mercli.errors import BundleError, UsageError
 from mercli.face.spec import FaceSpec
 from mercli.files import PLAIN_NAME, refuse_unwritable_folder, replaced_folder, sha256
@@ -338,7 +337,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if len(text) > _MANIFEST_LIMIT:
         raise BundleError(f"bundle {folder}: {MANIFEST} is over {_MANIFEST_LIMIT >> 20} MB, so it is no bundle")
     try:
-        manifest = json.loads(text, object_pairs_hook=_object, parse_constant=_finite, parse_float=_finite)
+        manifest = strict_json.loads(text)
         digest = _digest(manifest) if isinstance(manifest, dict) else None
     except (ValueError, RecursionError) as error:
         raise BundleError(f"bundle {folder}: {MANIFEST} is not JSON ({error})") from error
@@ -382,21 +381,6 @@ def _check_regular(folder: Path, name: str) -> int:
     if not stat.S_ISREG(info.st_mode):
         raise BundleError(f"bundle {folder}: {name} is not a regular file; the bundle is refused")
     return info.st_size
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its keys and values; of a key given twice, readers differ in what they take."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is given twice in one object")
-    return value
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is not finite")
-    return value
 
 
 def _digest(manifest: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mercli.bundle import Bundle
 from mercli.evaluation import Scores, sections
+from mercli.files import sha256
 
 MEANING = """\
 The answers say which emotion a listener or viewer would likely have named, in recordings like those it was
@@ -48,6 +49,7 @@ def write_card(
         f"Classes: {', '.join(bundle.classes)}. Modalities: {', '.join(bundle.modalities)}.\n",
         *_ways(bundle),
         *_encoder(bundle),
+        *_network(bundle),
         f"## What the answers mean\n\n{MEANING}",
         f"## Data\n\n{data.strip()}\n",
         f"## How it does on speakers it never saw\n\n{protocol.strip()}\n",
@@ -74,6 +76,19 @@ def _encoder(bundle: Bundle) -> list[str]:
         f"The voice is measured by the speech network `{spec.file}` ({spec.size_bytes:,} bytes, SHA-256\n"
         f"`{spec.sha256}`). The bundle refers to it and does not\n"
         "hold it; who passes it on owes its users the terms of that network too.\n"
+    ]
+
+
+def _network(bundle: Bundle) -> list[str]:
+    contract = bundle.face.spec.contract if bundle.face else None
+    if bundle.face is None or contract is None:
+        return []
+    name = bundle.training.get("face_network", {}).get("name", "unnamed")
+    terms = contract.licence or "not given: find out before you pass the bundle on"
+    return [
+        f"Frames of a face are scored by the network `{name}` (SHA-256\n"
+        f"`{sha256(bundle.face.network)}`), which is not mercli's and\n"
+        f"lies in the bundle. From: {contract.source or 'not given'}. Terms: {terms}.\n"
     ]
 
 

@@ -17,6 +17,7 @@ from mercli.evaluation import Scores, rounds
 from mercli.evaluation.rounds import Protocol
 from mercli.evidence import Evidence
 from mercli.face.choice import kind_of
+from mercli.files import PLAIN_NAME, sha256
 from mercli.fingerprint import identity
 from mercli.formats import SAMPLE_RATE_HZ
 from mercli.fusion import JOINT
@@ -177,6 +178,8 @@ def fit(
     if bundle.voice and bundle.voice.spec.encoder:
         encoder = bundle.voice.spec.encoder
         record["voice_encoder"] = {"file": encoder.file, "sha256": encoder.sha256}
+    if bundle.face and bundle.face.spec.contract:
+        record["face_network"] = {"name": _network_name(base, setup), "sha256": sha256(bundle.face.network)}
     bundle = replace(bundle, training=record)
     data = (
         f"{corpus.name}: {len(trained.labels)} clips of {len(speakers)} speakers. Whoever passes the bundle on "
@@ -184,6 +187,15 @@ def fit(
     )
     card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
     return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged)
+
+
+def _network_name(base: Bundle, setup: Setup) -> str:
+    """Name the face network from elsewhere: the one that was given, else the one the base bundle has."""
+    if setup.face_network:
+        return setup.face_network.name
+    known = base.training.get("face_network")
+    name = known.get("name") if isinstance(known, dict) else None
+    return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else "unnamed"
 
 
 def score_all(

@@ -25,6 +25,8 @@ class Network:
     any_length : bool
         Whether it is given one thing at a time, such as a sound, of a length that is never the same; without it
         the model has to take batches of any size.
+    singly : bool
+        Whether a model that takes nothing but one thing at a time will do: it is then given each by itself.
 
     Raises
     ------
@@ -33,7 +35,7 @@ class Network:
         or it keeps data in other files.
     """
 
-    def __init__(self, model: bytes, what: str, *, any_length: bool = False) -> None:
+    def __init__(self, model: bytes, what: str, *, any_length: bool = False, singly: bool = False) -> None:
         _refuse_outside_data(model, what)
         options = ort.SessionOptions()
         # Workers fill the cores: a pool inside each would fight the others.
@@ -52,7 +54,8 @@ class Network:
         if len(inputs) != 1:
             raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
         shape = inputs[0].shape
-        fixed = shape and isinstance(shape[0], int) and not (any_length and shape[0] == 1)
+        self._singly = bool(singly and shape and shape[0] == 1)
+        fixed = shape and isinstance(shape[0], int) and not (any_length and shape[0] == 1) and not self._singly
         if inputs[0].type != "tensor(float)" or not shape or fixed:
             size = "one" if any_length else "any size"
             raise BundleError(f"{what} does not take float32 batches of {size}; it is another model")
@@ -84,6 +87,9 @@ class Network:
         BundleError
             If the model fails on the batch, or gives an output of another shape.
         """
+        if self._singly and len(values) > 1:
+            rows = [self.run(values[i : i + 1], widths) for i in range(len(values))]
+            return [np.concatenate(parts) for parts in zip(*rows, strict=True)]
         given = self.give(values, *widths)
         for said, width in zip(given, widths.values(), strict=True):
             if said.shape != (len(values), width):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mercli import bundle as bundles
-from mercli import encoders, kernel_cache, trust
+from mercli import encoders, face_networks, kernel_cache, trust
 from mercli.bundle import Bundle
 from mercli.clock import CLASSIFIERS, FEATURES, Clock
 from mercli.errors import BundleError, MediaError, sentence
@@ -41,6 +41,8 @@ def start_worker(setup: Setup, first: bool) -> None:
         kernel_cache.warm_up(first)
     if first:
         trust.check_once(_load(setup))
+        if setup.face_network:
+            face_networks.check(setup.face_network)
     _worker(setup)
     _load.cache_clear()  # what is open needs the files no more
 
@@ -117,6 +119,8 @@ def _row_of(result: Result) -> Result:
 @functools.lru_cache(maxsize=1)
 def _worker(setup: Setup) -> tuple[Observer, Judge]:
     bundle = _load(setup)
+    if setup.face_network:
+        bundle = setup.face_network.put_into(bundle)
     detector = None
     if "face" in setup.modalities:
         from mercli.face.detect import open_detector

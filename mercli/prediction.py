@@ -149,6 +149,7 @@ def _spread(
         return cluster.run_with(engine, _predict_one, paths, setup, prepare=_start, jobs=jobs)
     kernel_cache.settle()
     is_tried = trust.is_known(bundle) and (kernel_cache.is_filled() or "voice" not in setup.modalities)
+    is_tried = is_tried and setup.face_network is None
     return batch.run_with(_predict_one, paths, setup, prepare=_start, jobs=jobs, first_alone=not is_tried)
 
 
@@ -181,12 +182,17 @@ def _recipe(bundle: Bundle, setup: Setup) -> str:
         detector = sha256(Path(detector).read_bytes())
     parts = [mercli.__version__, bundle.digest, setup.modalities, detector, setup.all_faces, setup.timeline]
     parts += [setup.profile, setup.frame_rate_hz]
+    if setup.face_network:
+        parts += [setup.face_network.name, setup.face_network.sha256, setup.face_network.contract.to_json()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _label(bundle: Bundle, setup: Setup) -> str:
-    """Name the bundle, and the face detector where it is not the one the bundle was trained behind."""
+    """Name the bundle, a network in place of its own, and the face detector where it is not that of training."""
     detector = kind_of(setup.detector)
+    if setup.face_network:
+        suffix = f"+{detector}" if detector != (setup.face_network.contract.detector or HAAR) else ""
+        return f"{bundle.label}+{setup.face_network.label}{suffix}"
     if bundle.face is None or "face" not in setup.modalities or bundle.face.spec.detector == detector:
         return bundle.label
     return f"{bundle.label}+{detector}"

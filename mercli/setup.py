@@ -11,6 +11,7 @@ from mercli import encoders
 from mercli.bundle import MODALITIES, Bundle
 from mercli.errors import UsageError
 from mercli.face.choice import HAAR, locate
+from mercli.face_networks import OutsideNetwork
 from mercli.formats import FRAME_RATE_HZ
 from mercli.limits import Limits
 from mercli.voice.spec import VoiceSpec
@@ -50,6 +51,8 @@ class Setup:
         Whether to say what each stage took.
     frame_rate_hz : float
         About how many frames a second to look at.
+    face_network : OutsideNetwork or None
+        What judges faces in place of the bundle's own.
     """
 
     bundle: str
@@ -66,6 +69,7 @@ class Setup:
     timeline: bool = False
     profile: bool = False
     frame_rate_hz: float = FRAME_RATE_HZ
+    face_network: OutsideNetwork | None = None
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -113,6 +117,7 @@ def make_setup(
     timeline: bool = False,
     profile: bool = False,
     frame_rate_hz: float = FRAME_RATE_HZ,
+    face_network: OutsideNetwork | None = None,
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -142,6 +147,8 @@ def make_setup(
         Whether to say what each stage took.
     frame_rate_hz : float
         About how many frames a second to look at.
+    face_network : OutsideNetwork, optional
+        What judges faces in place of the bundle's own.
 
     Returns
     -------
@@ -155,7 +162,8 @@ def make_setup(
         needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
         none is looked at; if the rate of frames is out of bounds.
     """
-    known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
+    given = {"voice": voice, "face": face_network}
+    known = tuple(name for name in MODALITIES if name in bundle.modalities or given.get(name))
     wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
     for name in wanted:
         if name not in MODALITIES:
@@ -166,6 +174,8 @@ def make_setup(
         raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
     if all_faces and "face" not in wanted:
         raise UsageError("--faces all is for the face, which is not looked at here")
+    if face_network and "face" not in wanted:
+        raise UsageError("--face-network is for the face, which --modalities leaves out")
     if "face" in wanted and (found := locate(detector)):
         from mercli.face.detect import open_detector
 
@@ -188,6 +198,7 @@ def make_setup(
         timeline=timeline,
         profile=profile,
         frame_rate_hz=frame_rate_hz,
+        face_network=face_network,
     )
 
 

@@ -55,6 +55,35 @@ def check_sound(bundle: Bundle) -> None:
         fusion.posteriors(tried)
 
 
+def check_face_network(model: bytes, spec: FaceSpec) -> None:
+    """Open a face network from elsewhere and try it by its contract.
+
+    Parameters
+    ----------
+    model : bytes
+        The ONNX file's content.
+    spec : FaceSpec
+        With the contract.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be opened, holds a weight that is NaN, or does not give what the contract says.
+    """
+    network = FaceNetwork(model, spec)
+    _refuse_nan(model, "the face network", "it")
+    if network.adapter is None:
+        raise BundleError("the face network has no contract")
+    said = np.concatenate([network.adapter.answer(crops) for crops in _crops(spec.input_px)])
+    near = 1e-4 if network.adapter.gives_logits else _ROUNDING  # so close to 1 logits are not by chance
+    are_probabilities = (said > -near).all() and np.allclose(said.sum(axis=1), 1, atol=near)
+    if network.adapter.gives_logits and are_probabilities:
+        raise BundleError("it gives probabilities where its contract says logits")
+    if not network.adapter.gives_logits and not are_probabilities:
+        raise BundleError("it gives what are no probabilities where its contract says so: are they logits?")
+    _try_faces(network, spec)
+
+
 def _try_fusion(bundle: Bundle, kind: str) -> NDArray[np.float32]:
     """Give vectors as the fusion has to take them, whatever the bundle's parts say or lack."""
     if kind != JOINT:
@@ -76,14 +105,14 @@ def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
         yield bundle.fusion.model.onnx, "the fusion model"
 
 
-def _refuse_nan(model: bytes, what: str) -> None:
+def _refuse_nan(model: bytes, what: str, refused: str = "the bundle") -> None:
     for message in messages(parse(model, what)):
         try:
             broken = any(np.isnan(numbers).any() for numbers in _numbers(message))
         except Exception as error:  # onnx raises what numpy does, or its own
-            raise BundleError(f"{what} holds a tensor that is not understood; the bundle is refused") from error
+            raise BundleError(f"{what} holds a tensor that is not understood; {refused} is refused") from error
         if broken:
-            raise BundleError(f"{what} holds a weight that is NaN; the bundle is refused")
+            raise BundleError(f"{what} holds a weight that is NaN; {refused} is refused")
 
 
 def _numbers(message: Any) -> Iterator[NDArray[Any]]:
@@ -102,14 +131,19 @@ def _numbers(message: Any) -> Iterator[NDArray[Any]]:
 def _try_faces(network: FaceNetwork, spec: FaceSpec) -> tuple[FaceFrames, FaceFrames]:
     """Give the frames of a clip with one black crop, and of one with a crop of black, of a ramp and of noise."""
     side = spec.input_px
-    ramp = np.linspace(0, 255, side**2).reshape(side, side)
-    noise = np.random.default_rng(0).integers(0, 256, (side, side))
-    crops = np.stack([np.zeros((side, side)), ramp, noise]).astype(np.uint8)
     clips = []
-    for seen in (crops[:1], crops):
+    for seen in _crops(side):
         posteriors, embeddings = network.look(seen)
         if not np.allclose(posteriors.sum(axis=1), 1, atol=_ROUNDING):
             raise BundleError("the face network gives values that do not sum to 1, which are no posteriors")
         boxes = np.tile(np.array([0, 0, side, side], np.float32), (len(seen), 1))
         clips.append(FaceFrames(np.arange(len(seen)) / 10, boxes, posteriors, embeddings))
     return clips[0], clips[1]
+
+
+def _crops(side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give a black crop, and three: black, a ramp and noise."""
+    ramp = np.linspace(0, 255, side**2).reshape(side, side)
+    noise = np.random.default_rng(0).integers(0, 256, (side, side))
+    crops = np.stack([np.zeros((side, side)), ramp, noise]).astype(np.uint8)
+    return crops[:1], crops

@@ -1,12 +1,14 @@
 """Media made once a session, with what mercli.sample draws and says: no outside file is needed."""
 
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from serving import Server
 
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
 
@@ -106,6 +108,22 @@ def sound_only(media_folder: Path) -> Path:
 def blank_video(media_folder: Path) -> Path:
     """Black frames and no sound track: neither voice nor face."""
     return write_video(media_folder / "blank.mp4", [np.zeros((HEIGHT, WIDTH), np.uint8)] * 30)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on this machine, with no proxy before it, that serves what a test gives it."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server() as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield serving
+        serving.over.set()
+        serving.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from mercli.cli.recipe import (
     Base,
     Classes,
     Corpora,
+    FaceNetwork,
     FacePooling,
     Fusion,
     Manifest,
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from mercli.limits import Limits
     from mercli.progress import Display
     from mercli.setup import Setup
+
+
+_FRONT = ("base", "face_network")  # what is measured, whatever the recipe
 
 
 @guarded
@@ -108,6 +112,7 @@ def evaluate(
     voice_encoder: VoiceEncoder = None,
     voice_set: VoiceSet = None,
     voice_classifier: VoiceClassifier = None,
+    face_network: FaceNetwork = None,
     face_pooling: FacePooling = None,
     fusion: Fusion = None,
     modalities: Modalities = None,
@@ -156,6 +161,7 @@ def evaluate(
         "voice_classifier": voice_classifier,
         "face_pooling": face_pooling,
         "fusion": fusion,
+        "face_network": face_network,
     }
     ranked = features or pca is not None
     if ranked and run.modalities is not None and "voice" not in run.modalities:
@@ -244,7 +250,7 @@ class _Run:
         given = dict(made_by)
         if asked.name == ORIGINAL:
             fixed: dict[str, object] = {
-                f"--{name.replace('_', '-')}": value for name, value in made_by.items() if name != "base"
+                f"--{name.replace('_', '-')}": value for name, value in made_by.items() if name not in _FRONT
             }
             _refuse(
                 "does not go with --protocol original, whose recipe is fixed",

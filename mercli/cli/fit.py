@@ -25,6 +25,7 @@ from mercli.cli.recipe import (
     Base,
     Classes,
     Corpora,
+    FaceNetwork,
     FacePooling,
     Fusion,
     Manifest,
@@ -64,6 +65,7 @@ def fit(
     voice_encoder: VoiceEncoder = None,
     voice_set: VoiceSet = None,
     voice_classifier: VoiceClassifier = None,
+    face_network: FaceNetwork = None,
     face_pooling: FacePooling = None,
     fusion: Fusion = None,
     modalities: Modalities = None,
@@ -93,6 +95,7 @@ def fit(
         voice_classifier=voice_classifier,
         face_pooling=face_pooling,
         fusion=fusion,
+        face_network=face_network,
     )
     bundles.refuse_to_replace(output, front.kept)
     sizes = labels.parse_split(split) if split is not None else None

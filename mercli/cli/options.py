@@ -28,6 +28,15 @@ Detector = Annotated[
         help="haar; yunet, once `mercli models pull yunet` got it; or the path of a YuNet .onnx file.",
     ),
 ]
+FaceNetwork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Judge faces by this network: one of `mercli models list`, or an .onnx file with its contract, a "
+        ".json, beside it.",
+        show_default="the bundle's own",
+    ),
+]
 BundleFolder = Annotated[
     str | None,
     typer.Option(

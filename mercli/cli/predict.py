@@ -20,6 +20,7 @@ from mercli.cli.options import (
     BundleFolder,
     Debug,
     Detector,
+    FaceNetwork,
     Jobs,
     MaxDuration,
     MaxMemory,
@@ -65,6 +66,7 @@ def predict(
     voice_encoder: VoiceEncoder = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
+    face_network: FaceNetwork = None,
     faces: Annotated[
         str,
         typer.Option(metavar="main|all", help="A row for the main face of a file, or one for each of its faces."),
@@ -115,6 +117,7 @@ def predict(
     """
     from mercli import batch, journal, prediction, tables
     from mercli.errors import UsageError
+    from mercli.face_networks import find
     from mercli.profile import Profile
     from mercli.progress import Display
     from mercli.setup import make_setup, open_bundle
@@ -147,6 +150,7 @@ def predict(
         timeline=timeline is not None,
         profile=profile,
         frame_rate_hz=fps,
+        face_network=find(face_network).within(opened) if face_network is not None else None,
     )
     spent = Profile() if profile else None
     names = [item.name for item in inputs]

@@ -11,6 +11,7 @@ from mercli.cli.options import split_commas
 
 if TYPE_CHECKING:
     from mercli.bundle import Bundle
+    from mercli.face_networks import OutsideNetwork
     from mercli.limits import Limits
     from mercli.setup import Setup
     from mercli.training import Recipe
@@ -66,6 +67,15 @@ VoiceClassifier = Annotated[
         show_default="lda",
     ),
 ]
+FaceNetwork = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Train the face behind this network: one of `mercli models list`, or an .onnx file with its "
+        "contract, a .json, beside it.",
+        show_default="that of --base",
+    ),
+]
 FacePooling = Annotated[
     str | None,
     typer.Option(
@@ -102,6 +112,8 @@ class FrontEnd:
         The speech network that was given.
     face_pooling : str or None
         As given.
+    face_network : OutsideNetwork or None
+        What takes the place of the base bundle's face network; `bundle` has it in it.
     made_by : mapping of str to str
         The other fields of the recipe that were given.
     """
@@ -112,6 +124,7 @@ class FrontEnd:
     voice: "VoiceSpec | None"
     encoder: Path | None
     face_pooling: str | None
+    face_network: "OutsideNetwork | None"
     made_by: Mapping[str, Any]
 
     @property
@@ -123,7 +136,7 @@ class FrontEnd:
         return spec.file if spec else None
 
     def set_up(self, detector: str, limits: "Limits", *, debug: bool) -> "Setup":
-        """Make the setup of the workers; an encoder that was given is tried, which takes a moment."""
+        """Make the setup of the workers; networks that were given are tried, which takes a moment."""
         from mercli.fitting import try_encoder
         from mercli.setup import make_setup
 
@@ -137,6 +150,7 @@ class FrontEnd:
             debug=debug,
             voice=tried or self.voice or self.bundle.voice_spec,
             encoder=self.encoder,
+            face_network=self.face_network,
         )
 
     def recipe(self, setup: "Setup") -> "Recipe":
@@ -156,26 +170,31 @@ def open_front_end(
     voice_classifier: str | None,
     face_pooling: str | None,
     fusion: str | None,
+    face_network: str | None,
 ) -> FrontEnd:
     """Check the options of a training command, and open the base bundle; a UsageError says what is wrong."""
     from mercli import training
     from mercli.errors import UsageError
+    from mercli.face_networks import find
     from mercli.setup import open_bundle
 
     _refuse_without(modalities, "voice", {"--voice-set": voice_set, "--voice-classifier": voice_classifier})
-    _refuse_without(modalities, "face", {"--face-pooling": face_pooling})
+    _refuse_without(modalities, "face", {"--face-pooling": face_pooling, "--face-network": face_network})
     for modality in ("voice", "face"):
         _refuse_without(modalities, modality, {"--fusion": fusion})
     made_by = {"voice_classifier": voice_classifier, "fusion": fusion}
     training.check(face_pooling=face_pooling, **made_by)
     spec = _read_set(voice_set, voice_encoder)
     folder, front = open_bundle(base)
+    network = find(face_network) if face_network is not None else None
+    if network is not None:
+        front = network.put_into(front)
     if front.face is not None:
         training.check(face_pooling=face_pooling or front.face.spec.pooling)
     elif face_pooling is not None:
         raise UsageError(f"--face-pooling is for the face, of which bundle {front.name} has no model")
     given = {name: value for name, value in made_by.items() if value is not None}
-    return FrontEnd(folder, front, modalities, spec, voice_encoder, face_pooling, given)
+    return FrontEnd(folder, front, modalities, spec, voice_encoder, face_pooling, network, given)
 
 
 def read_classes(text: str | None) -> Sequence[str]:

@@ -17,22 +17,19 @@ from mercli.files import replaced_folder, sha256
 from mercli.registry import cache_folder
 from mercli.setup import Setup
 
+_BUNDLE, _DETECTOR, _NETWORK = "bundle", "detector", "face_network"
 _SENT = "sent"  # the folder in the cache
 _LARGEST = 64 << 20  # bytes that are sent; a speech network has to lie where all machines see it
 _FILE = "model.onnx"
 _KEPT = 8  # things that were sent, the last ones
 
-_FILES = ("detector",)
-"""The fields of a setup that may name a file, besides the bundle's folder and the speech network."""
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Say what one field of a setup names, whatever its path is on another machine."""
+    """Say what one field of a setup names: a bundle, a detector or a face network, wherever it is."""
 
     field: str
     digest: str
-    size_bytes: int
 
 
 def pack(setup: Setup) -> tuple[Item, ...]:
@@ -43,10 +40,7 @@ def pack(setup: Setup) -> tuple[Item, ...]:
     UsageError
         If a file cannot be read.
     """
-    return tuple(
-        Item(field, setup.digest if field == "bundle" else sha256(content), size)
-        for field, content, size in _read(setup)
-    )
+    return (Item(_BUNDLE, setup.digest), *(Item(field, sha256(content)) for field, content in _read(setup)))
 
 
 def contents(setup: Setup) -> bytes:
@@ -59,13 +53,11 @@ def contents(setup: Setup) -> bytes:
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for field, content, _ in _read(setup):
-            if field != "bundle":
-                archive.writestr(f"{sha256(content)}/{_FILE}", content)
-                continue
-            for path in sorted(Path(setup.bundle).iterdir()):
-                if path.is_file() and path.stat().st_size <= _LARGEST:
-                    archive.write(path, f"{setup.digest}/{path.name}")
+        for _, content in _read(setup):
+            archive.writestr(f"{sha256(content)}/{_FILE}", content)
+        for path in sorted(Path(setup.bundle).iterdir()):
+            if path.is_file() and path.stat().st_size <= _LARGEST:  # a larger one is a speech network beside it
+                archive.write(path, f"{setup.digest}/{path.name}")
     if len(packed.getbuffer()) > _LARGEST:
         raise MercliError(
             f"the models are {len(packed.getbuffer()) >> 20} MB, too much to send to every worker; put them where "
@@ -104,24 +96,37 @@ def unpack(setup: Setup, items: tuple[Item, ...], sent: bytes | None) -> Setup |
     if sent is not None:
         _keep(sent)
     for item in items:
-        path = _find(item, getattr(setup, item.field))
+        path = _find(item, _named(setup)[item.field])
         if path is None:
             return None
-        setup = replace(setup, **{item.field: path})  # type: ignore[arg-type]
+        if item.field == _NETWORK and setup.face_network:
+            setup = replace(setup, face_network=replace(setup.face_network, file=path))
+        elif item.field == _DETECTOR:
+            setup = replace(setup, detector=path)
+        else:
+            setup = replace(setup, bundle=path)
     return setup
 
 
-def _read(setup: Setup) -> Iterator[tuple[str, bytes, int]]:
-    yield "bundle", b"", 0
-    for field in _FILES:
-        name = getattr(setup, field)
-        if name is None or not os.path.isabs(name):  # noqa: PTH117 - such as "haar", which is no file
+def _named(setup: Setup) -> dict[str, str]:
+    """Give the paths in a setup, but for the speech network, which is never sent."""
+    named = {_BUNDLE: setup.bundle}
+    if os.path.isabs(setup.detector):  # noqa: PTH117 - else it is "haar", which is no file
+        named[_DETECTOR] = setup.detector
+    if setup.face_network:
+        named[_NETWORK] = setup.face_network.file
+    return named
+
+
+def _read(setup: Setup) -> Iterator[tuple[str, bytes]]:
+    """Give the content of each file that a setup names, by its field."""
+    for field, name in _named(setup).items():
+        if field == _BUNDLE:
             continue
         try:
-            content = Path(name).read_bytes()
+            yield field, Path(name).read_bytes()
         except OSError as error:
             raise UsageError(f"cannot read {name}: {error.strerror}") from error
-        yield field, content, len(content)
 
 
 def _keep(sent: bytes) -> None:
@@ -145,7 +150,7 @@ def _keep(sent: bytes) -> None:
 def _found(field: str, digest: str, path: str) -> bool:
     """Tell whether a path of this machine leads to the thing of that hash."""
     try:
-        if field == "bundle":
+        if field == _BUNDLE:
             return bundles.load(Path(path)).digest == digest
         return sha256(Path(path).read_bytes()) == digest
     except (BundleError, OSError, ValueError):
@@ -154,7 +159,7 @@ def _found(field: str, digest: str, path: str) -> bool:
 
 def _find(item: Item, path: str) -> str | None:
     sent = _place() / item.digest
-    if item.field == "bundle":
+    if item.field == _BUNDLE:
         candidates = [path, str(mercli_models.path(mercli_models.DEFAULT)), str(sent)]
     else:
         candidates = [path, str(sent / _FILE)]

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from mercli.face.contract import Contract
+
 MEAN, STATS, RECURRENT = POOLINGS = ("mean", "stats", "recurrent")
 """How the frames of a face become one vector; see `mercli.face.pooling`."""
 
@@ -26,6 +28,8 @@ class FaceSpec:
         How many values the network's output ``embedding`` has; 0 where it has none.
     pooling : str
         One of `POOLINGS`.
+    contract : Contract or None
+        How to ask a network from elsewhere; None for one of mercli's own.
     """
 
     classes: tuple[str, ...]
@@ -34,11 +38,13 @@ class FaceSpec:
     margin: float | None = None
     embedding_size: int = 0
     pooling: str = STATS
+    contract: Contract | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a specification back; a ValueError or TypeError says what is not understood."""
-        spec = cls(**{**data, "classes": tuple(data["classes"])})
+        contract = Contract.from_json(data["contract"]) if "contract" in data else None
+        spec = cls(**{**data, "classes": tuple(data["classes"]), "contract": contract})
         names = spec.classes
         if type(data["classes"]) is not list or not all(isinstance(name, str) for name in names):
             raise TypeError(f"classes {data['classes']!r} of the face network")
@@ -56,8 +62,12 @@ class FaceSpec:
             raise ValueError(f"embedding_size {spec.embedding_size!r}")
         if spec.pooling not in POOLINGS:
             raise ValueError(f"pooling {spec.pooling!r}")
+        if contract and (contract.known, contract.size_px, 0) != (names, spec.input_px, spec.embedding_size):
+            raise ValueError("a contract of the face network that says other than the rest")
         return spec
 
     def to_json(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""
-        return {**asdict(self), "classes": list(self.classes)}
+        own = {**asdict(self), "classes": list(self.classes)}
+        del own["contract"]  # a bundle without one reads as it always has
+        return {**own, "contract": self.contract.to_json()} if self.contract else own

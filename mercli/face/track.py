@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mercli.clock import CROP, NETWORK, Clock
 from mercli.errors import BundleError, MissingModality
+from mercli.face.adapter import Adapter
 from mercli.face.box import crop, prominence
 from mercli.face.detect import Detector
 from mercli.face.frames import FaceFrames
@@ -32,7 +33,7 @@ class FaceNetwork:
     ----------
     model : bytes
         ONNX: grey crops, float32 [n, 1, input_px, input_px] of 0 to 255 in, ``posteriors`` [n, classes] out, and
-        ``embedding`` [n, embedding_size] where the specification says so.
+        ``embedding`` [n, embedding_size] where the specification says so; or what its contract says.
     spec : FaceSpec
         The contract it has to fit.
 
@@ -43,7 +44,10 @@ class FaceNetwork:
     """
 
     def __init__(self, model: bytes, spec: FaceSpec) -> None:
-        self._network = Network(model, "the face network")
+        self._network = Network(model, "the face network", singly=spec.contract is not None)
+        self.adapter = Adapter(self._network, spec.contract) if spec.contract else None
+        if self.adapter:
+            return
         self._widths = {"posteriors": len(spec.classes)}
         if spec.embedding_size:
             self._widths["embedding"] = spec.embedding_size
@@ -76,6 +80,8 @@ class FaceNetwork:
         BundleError
             If the network fails, or gives what are no probabilities.
         """
+        if self.adapter:
+            return self.adapter.look(crops), np.empty((len(crops), 0), np.float32)
         said, *rest = self._network.run(crops[:, np.newaxis].astype(np.float32), self._widths)
         to_posteriors(said, "the face network")  # checked only: clips are judged by what it said, to the last bit
         embeddings = rest[0] if rest else np.empty((len(crops), 0), np.float32)
