@@ -110,6 +110,7 @@ def _row_of(result: Result) -> Result:
         voice_sequences=None,
         face=None if seen is None else seen.take(slice(0)),  # which face it is stays
         other_faces=(),
+        words=None,  # what people say stays in the worker
     )
     return replace(result, evidence=evidence, others=tuple(map(_row_of, result.others)))
 

@@ -42,9 +42,7 @@ def learn_words(
     """
     spec = WordsSpec(prior=())
     n = len(texts)
-    rows = Rows(
-        vectors(texts, spec), np.array(labels), np.array(groups), np.arange(n), np.ones(n, np.bool_)
-    )
+    rows = Rows(vectors(texts, spec), np.array(labels), np.array(groups), np.arange(n), np.ones(n, np.bool_))
     learnt = learn(rows, "logistic", classifiers.FAMILIES, n_clips=n, seed=seed)
     if learnt is None:
         raise CorpusError("too little to learn words from: two classes with two texts each are needed")

@@ -31,7 +31,9 @@ class WordsSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a specification back; a ValueError or TypeError says what is not understood."""
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
         spec = cls(**given)
         if type(spec.n_features) is not int or not 0 < spec.n_features <= _MOST_FEATURES:
             raise ValueError(f"n_features {spec.n_features!r}")
