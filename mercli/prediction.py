@@ -68,7 +68,7 @@ def plan(inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal
         for item in inputs
         if not (
             journal.holds(item.name)
-            and journal.holds_good(item.name, _origin(fingerprint(item.path), recipe, setup))
+            and journal.holds_good(item.name, _origin(_seen(item.path, setup), recipe, setup))
         )
     )
     return Plan(todo, len(inputs) - len(todo), sum(journal.holds(item.name) for item in todo))
@@ -128,7 +128,14 @@ def predict(
                 journal.append(
                     name,
                     _origin(seen, recipe, setup),
-                    tables.rows(name, result, bundle.classes, label, with_profile=setup.profile),
+                    tables.rows(
+                        name,
+                        result,
+                        bundle.classes,
+                        label,
+                        with_profile=setup.profile,
+                        with_words="words" in setup.modalities,
+                    ),
                     tables.seconds(result.timeline),
                 )
             if profile is not None:
@@ -146,9 +153,19 @@ def _start(setup: Setup, first: bool) -> None:
 def _predict_one(path: Path, setup: Setup) -> tuple[str | None, Result]:
     from mercli.pipeline import predict_file
 
-    seen = fingerprint(path)  # before it is read: what changes meanwhile is then read again
+    seen = _seen(path, setup)  # before it is read: what changes meanwhile is then read again
     result = predict_file(path, setup)
     return None if result.passing else seen, result
+
+
+def _seen(path: Path, setup: Setup) -> str | None:
+    """Give a short text that changes when a file does, or the transcript that belongs to it."""
+    seen = fingerprint(path)
+    if seen is None or "words" not in setup.modalities:
+        return seen
+    from mercli.words import beside
+
+    return f"{seen}+{beside.state(path, setup.language)}"
 
 
 def _origin(seen: str | None, recipe: str, setup: Setup) -> Origin:
@@ -159,8 +176,18 @@ def _recipe(bundle: Bundle, setup: Setup) -> str:
     detector = setup.detector
     if detector != HAAR and "face" in setup.modalities:
         detector = sha256(Path(detector).read_bytes())
-    parts = [mercli.__version__, bundle.digest, setup.modalities, detector, setup.all_faces, setup.timeline]
+    parts: list[object] = [
+        mercli.__version__,
+        bundle.digest,
+        setup.modalities,
+        detector,
+        setup.all_faces,
+        setup.timeline,
+    ]
     parts += [setup.profile, setup.frame_rate_hz]
+    if "words" in setup.modalities:
+        heard_by = setup.transcribe and fingerprint(Path(setup.transcribe, "model.bin"))
+        parts += [setup.words_wanted, heard_by]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -106,7 +106,7 @@ class Result:
         said = {name: posterior for name in MODALITIES if (posterior := getattr(self, name)) is not None}
         said = {name: posterior for name, posterior in said.items() if name in self.heeded} or said
         if len(said) < 2:
-            return next(iter(said), None)
+            return next(iter(said), "face")
         answer = likeliest(self.fused)
         told = {name: _told(posterior)[answer] for name, posterior in said.items()}
         if all(likeliest(posterior) == answer for posterior in said.values()) or len(set(told.values())) == 1:

@@ -1,14 +1,14 @@
 """What a worker needs to start, checked by its parent before there is any."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mercli_models
 from mercli import bundle as bundles
 from mercli import encoders
-from mercli.bundle import MODALITIES, Bundle
+from mercli.bundle import MODALITIES, Bundle, WordsPart
 from mercli.errors import UsageError
 from mercli.face.choice import HAAR, locate
 from mercli.formats import FRAME_RATE_HZ
@@ -50,6 +50,12 @@ class Setup:
         Whether to say what each stage took.
     frame_rate_hz : float
         About how many frames a second to look at.
+    words_wanted : bool
+        Whether a file without words lacks something; subtitles in a file are read only then.
+    language : str
+        Of the words that the bundle knows.
+    transcribe : str or None
+        The folder of the speech recognition that hears words where no transcript is.
     """
 
     bundle: str
@@ -66,6 +72,9 @@ class Setup:
     timeline: bool = False
     profile: bool = False
     frame_rate_hz: float = FRAME_RATE_HZ
+    words_wanted: bool = False
+    language: str = ""
+    transcribe: str | None = None
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -113,6 +122,9 @@ def make_setup(
     timeline: bool = False,
     profile: bool = False,
     frame_rate_hz: float = FRAME_RATE_HZ,
+    words: bool | None = None,
+    transcribe: Path | None = None,
+    paths: Iterable[Path] = (),
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -123,7 +135,7 @@ def make_setup(
     bundle : Bundle
         The bundle.
     modalities : sequence of str or None
-        The modalities asked for; None for all the bundle has.
+        The modalities asked for; None for all the bundle has, but words only as `words` and `paths` say.
     detector : str
         ``"haar"``, ``"yunet"`` or the path of a YuNet file.
     limits : Limits, optional
@@ -142,6 +154,13 @@ def make_setup(
         Whether to say what each stage took.
     frame_rate_hz : float
         About how many frames a second to look at.
+    words : bool or None
+        Whether to read what is said, too. None for exactly when the bundle knows words and a transcript lies
+        beside one of `paths`: a file without one then lacks nothing.
+    transcribe : Path, optional
+        The folder of a speech recognition that hears words where there is no transcript.
+    paths : iterable of Path
+        The files that will be looked at.
 
     Returns
     -------
@@ -151,19 +170,31 @@ def make_setup(
     Raises
     ------
     UsageError
-        If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
-        needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
-        none is looked at; if the rate of frames is out of bounds.
+        If a modality, the detector or the speech recognition does not exist, or the bundle lacks the modality; if
+        the encoder that is needed is not there or is another one, or one is given that nothing needs; if all faces
+        are asked for where none is looked at; if the rate of frames is out of bounds.
     """
     known = tuple(name for name in MODALITIES if name in bundle.modalities or (name == "voice" and voice))
-    wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
+    there = f"there are {', '.join(MODALITIES[:-1])} and {MODALITIES[-1]}"
+    wanted = [name for name in known if name != "words"] if modalities is None else list(dict.fromkeys(modalities))
+    words_wanted = bool(words or transcribe or "words" in wanted)
+    if words is False and words_wanted:
+        raise UsageError("--no-words leaves out what --modalities or --transcribe asks for; give one of them")
+    if words_wanted or (
+        words is None and modalities is None and bundle.words and _are_beside(paths, bundle.words)
+    ):
+        wanted.append("words")
     for name in wanted:
         if name not in MODALITIES:
-            raise UsageError(f"no modality {name!r}; there are {' and '.join(MODALITIES)}")
+            raise UsageError(f"no modality {name!r}; {there}")
         if name not in known:
             raise UsageError(f"bundle {bundle.name} has no {name} model; it knows {', '.join(bundle.modalities)}")
     if not wanted:
-        raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
+        raise UsageError(f"no modality given; {there}")
+    if transcribe is not None:
+        from mercli.words.recognition import check
+
+        check(transcribe)
     if all_faces and "face" not in wanted:
         raise UsageError("--faces all is for the face, which is not looked at here")
     if "face" in wanted and (found := locate(detector)):
@@ -188,7 +219,16 @@ def make_setup(
         timeline=timeline,
         profile=profile,
         frame_rate_hz=frame_rate_hz,
+        words_wanted=words_wanted,
+        language=bundle.words.spec.language if bundle.words and "words" in modalities else "",
+        transcribe=None if transcribe is None else str(transcribe.resolve()),
     )
+
+
+def _are_beside(paths: Iterable[Path], part: WordsPart) -> bool:
+    from mercli.words import beside
+
+    return beside.any_beside(paths, part.spec.language)
 
 
 def _find_encoder(

@@ -81,6 +81,23 @@ def predict(
             min=0.1, max=1000, metavar="RATE", help="Look at about so many frames a second; 1000 for every one."
         ),
     ] = FRAME_RATE_HZ,
+    words: Annotated[
+        bool | None,
+        typer.Option(
+            "--words/--no-words",
+            help="Read what is said too: in a transcript beside a file (.srt, .vtt, .txt), else, where --words is "
+            "given, in its subtitles.",
+            show_default="on where the bundle knows words and a transcript lies beside a file",
+        ),
+    ] = None,
+    transcribe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Hear the words where there is no transcript, by the Whisper model (CTranslate2) in this folder.",
+            show_default="no speech recognition",
+        ),
+    ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say where the time goes: a table, and columns of seconds.")
     ] = False,
@@ -128,11 +145,15 @@ def predict(
         timeline=timeline is not None,
         profile=profile,
         frame_rate_hz=fps,
+        words=words,
+        transcribe=transcribe,
+        paths=[item.path for item in inputs],
     )
+    with_words = "words" in setup.modalities
     spent = Profile() if profile else None
     names = [item.name for item in inputs]
-    schema = tables.columns(opened.classes, with_profile=profile)
-    seconds = tables.timeline_columns(opened.classes)
+    schema = tables.columns(opened.classes, with_profile=profile, with_words=with_words)
+    seconds = tables.timeline_columns(opened.classes, with_words=with_words)
     with (
         journal.Journal(kept, schema, seconds, overwrite=overwrite) as rows,
         saying_how_to_continue(len(names), rows),

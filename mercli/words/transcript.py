@@ -86,7 +86,9 @@ def read_subtitles(path: Path, language: str) -> Words | None:
     MissingModality
         If there is no word in it.
     """
-    with open_container(path, {}) as container:
+    check_regular(path)
+    # Else FFmpeg would decode pictures, of whatever size, to know the streams.
+    with open_container(path, {"codec_whitelist": ",".join(sorted(_TEXT_CODECS))}) as container:
         track = next((each for each in container.streams.subtitles if _is_wanted(each, language)), None)
         if track is None:
             return None
