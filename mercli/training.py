@@ -105,9 +105,12 @@ def fit(
         classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ()), *_untrained(base, recipe)))
         made = assemble(base, recipe, heard, seen, classes)
         record = {f"{what}_classifier": part.record for what, part in (("voice", heard), ("face", seen)) if part}
-        said = (
-            judge_all(made, fusion_on, classes) if fusion_on else held_out(heard, seen, classes, len(table.labels))
-        )
+        if fusion_on:
+            said = judge_all(made, fusion_on, classes)
+        elif heard or seen:
+            said = held_out(heard, seen, classes)
+        else:
+            said = Posteriors.nothing(len(table.labels), len(classes))
         if seen is None and made.face is not None and not fusion_on:  # an untrained face knows nobody
             said = replace(said, face=judge_all(made, table, classes).face)
         fused = None
@@ -164,8 +167,9 @@ def assemble(
     )
 
 
-def held_out(heard: Learnt | None, seen: Learnt | None, classes: Sequence[str], n_clips: int) -> Posteriors:
-    """Give what voice and face models said of clips whose speaker they did not know."""
+def held_out(heard: Learnt | None, seen: Learnt | None, classes: Sequence[str]) -> Posteriors:
+    """Give what voice and face models, one at least, said of clips whose speaker they did not know."""
+    n_clips = next(len(learnt.held_out) for learnt in (heard, seen) if learnt is not None)
     said = Posteriors.nothing(n_clips, len(classes))
     for rows, learnt in ((said.voice, heard), (said.face, seen)):
         if learnt is not None:

@@ -265,7 +265,7 @@ class TestWhatIsKeptApart:
         """What the fusion learns from, without the temperatures, which all speakers together set."""
         voice, heard = estimator_of(training.learn_voice, table, VOICE, seed=0)
         face, seen = estimator_of(training.learn_face, table, FACE, seed=0)
-        said = training.held_out(heard, seen, THREE, len(table.labels))
+        said = training.held_out(heard, seen, THREE)
         return Posteriors(
             at_temperature_1(said.voice, voice.temperature),
             at_temperature_1(said.face, face.temperature),
@@ -325,7 +325,7 @@ class TestWhatIsKeptApart:
         table = clouds(4)
         table = without(table, "voice", range(12, 48))
         heard, seen = training.learn_voice(table, VOICE, seed=0), training.learn_face(table, FACE, seed=0)
-        assert np.isnan(training.held_out(heard, seen, THREE, len(table.labels)).voice).all()
+        assert np.isnan(training.held_out(heard, seen, THREE).voice).all()
         made = fit(table, front_end(), name="b", seed=0)
         assert made.modalities == ("voice", "face")
         assert made.fusion is None
@@ -347,7 +347,7 @@ class TestWhatIsKeptApart:
         table = without(without(clouds(4), "voice", [3]), "face", [8, 9])
         fit(table, front_end(), name="b", seed=0, recipe=replace(VOICE, fusion=fusion))
         heard, seen = training.learn_voice(table, VOICE, seed=0), training.learn_face(table, FACE, seed=0)
-        expected = training.held_out(heard, seen, THREE, len(table.labels))
+        expected = training.held_out(heard, seen, THREE)
         both = [i for i in range(len(table.labels)) if i not in (3, 8, 9)]
         rows = given[2]  # after the voice's and the face's
         assert np.array_equal(rows.X, fusion_vector(expected.voice[both], expected.face[both]))
