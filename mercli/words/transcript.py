@@ -29,7 +29,7 @@ _OVERRIDE = re.compile(r"\{[^{}]*\}")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _REMARK = re.compile(r"\[[^\[\]]*\]|[♩-♯]")
 _BREAK = re.compile(r"\\[Nnh]")
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f]+")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def read(path: Path) -> Words:
