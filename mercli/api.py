@@ -58,6 +58,8 @@ def predict(
     faces: str = "main",
     timeline: bool = False,
     fps: float = FRAME_RATE_HZ,
+    words: bool | None = None,
+    transcribe: AnyPath | None = None,
     face_detector: AnyPath = HAAR,
     face_network: AnyPath | None = None,
     voice_encoder: AnyPath | None = None,
@@ -78,7 +80,7 @@ def predict(
     bundle : path, str or Bundle, optional
         A folder or a name as for `load_bundle`, or what that gave. Without it, the shipped one.
     modalities : str or sequence of str, optional
-        ``"voice"``, ``"face"`` or both; without it all the bundle knows.
+        Some of ``"voice"``, ``"face"`` and ``"words"``; without it all the bundle knows, words as `words` says.
     jobs : int, optional
         Worker processes; without it one a processor.
     faces : str
@@ -87,6 +89,11 @@ def predict(
         Whether to judge every second too.
     fps : float
         About how many frames a second to look at, from 0.1 to 1000.
+    words : bool, optional
+        Whether to read what is said too, from transcripts and subtitles. Without it, exactly when the bundle knows
+        words and a transcript lies beside a file.
+    transcribe : path, optional
+        The folder of a Whisper model in CTranslate2's form, which hears the words of files without a transcript.
     face_detector : str or path
         ``"haar"``, ``"yunet"`` or a YuNet file.
     face_network : str or path, optional
@@ -152,11 +159,19 @@ def predict(
         timeline=timeline,
         frame_rate_hz=fps,
         face_network=None if face_network is None else find(os.fspath(face_network)).within(opened),
+        words=words,
+        transcribe=None if transcribe is None else Path(transcribe),
+        sources=[item.path for item in inputs],
     )
-    schemas = tables.columns(opened.classes), tables.timeline_columns(opened.classes)
+    with_words = "words" in setup.modalities
+    schemas = (
+        tables.columns(opened.classes, with_words=with_words),
+        tables.timeline_columns(opened.classes, with_words=with_words),
+    )
     with Journal(None, *schemas) as journal:
         _run(inputs, opened, setup, journal, jobs, progress=progress)
-        return Predictions(opened.classes, tuple(_read(item, opened.classes, journal) for item in inputs))
+        said = tuple(_read(item, opened.classes, journal, with_words=with_words) for item in inputs)
+        return Predictions(opened.classes, said, with_words)
 
 
 def _find(paths: AnyPath | Iterable[AnyPath]) -> list[Input]:
@@ -196,8 +211,8 @@ def _run(
         )
 
 
-def _read(item: Input, classes: Sequence[str], journal: Journal) -> Prediction:
-    seconds = timeline_of(list(journal.timeline([item.name])), classes)
+def _read(item: Input, classes: Sequence[str], journal: Journal, *, with_words: bool) -> Prediction:
+    seconds = timeline_of(list(journal.timeline([item.name])), classes, with_words=with_words)
     # It stays that file wherever the program goes.
     path = item.path.absolute() if isinstance(item.path, Path) else item.path.url
     return Prediction.of_rows(list(journal.rows([item.name])), classes, path, seconds)

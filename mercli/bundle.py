@@ -17,15 +17,18 @@ from mercli.files import PLAIN_NAME, refuse_unwritable_folder, replaced_folder, 
 from mercli.fusion import FUSIONS
 from mercli.spreadsheet import is_formula
 from mercli.voice.spec import MERCLI_1, VoiceSpec
+from mercli.words.spec import WordsSpec
 
-MODALITIES = ("voice", "face")
+MODALITIES = ("voice", "face", "words")
 MANIFEST = "bundle.json"
 CARD = "MODEL_CARD.md"
 FORMAT_VERSION = 2
 
 _VOICE, _NETWORK, _FACE, _FUSION = "voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"
-_OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION}
+_WORDS = "words.onnx"
+_OWN_NAMES = {MANIFEST, CARD, _VOICE, _NETWORK, _FACE, _FUSION, _WORDS}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+HEAVIEST_WORDS = 10.0  # the most that words may count beside voice and face
 _LONGEST_NAME = 255  # characters
 _MANIFEST_LIMIT = 4 << 20  # bytes
 _FILES_LIMIT = 512 << 20  # bytes of all files together: they are held in memory
@@ -57,8 +60,27 @@ class FacePart:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsPart:
+    """Hold what turns text into posteriors.
+
+    Parameters
+    ----------
+    spec : WordsSpec
+        How text is measured, and how often each class was where that was learnt.
+    model : Model
+        Trained elsewhere: it may know classes that the bundle does not, two of the bundle's at least.
+    weight : float
+        How much the words count beside voice and face: 1 for as much as they say, 0 for nothing.
+    """
+
+    spec: WordsSpec
+    model: Model
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class FusionPart:
-    """Hold what makes one posterior of both modalities: one of `mercli.fusion.FUSIONS`, and its model."""
+    """Hold what makes one posterior of voice and face: one of `mercli.fusion.FUSIONS`, and its model."""
 
     kind: str
     model: Model
@@ -74,7 +96,7 @@ class Bundle:
         A plain name.
     classes : tuple of str
         The classes of its answers, in the order of `mercli.emotions.ALL`.
-    voice, face, fusion : optional
+    voice, face, fusion, words : optional
         The parts; a bundle has voice or face or both.
     training : dict
         What it was trained on and how well it did: JSON values.
@@ -95,6 +117,7 @@ class Bundle:
     card: str = field(default="", repr=False)
     digest: str = ""
     folder: Path | None = field(default=None, compare=False)
+    words: WordsPart | None = None
 
     @property
     def label(self) -> str:
@@ -261,6 +284,12 @@ def _to_manifest(bundle: Bundle) -> tuple[dict[str, Any], dict[str, bytes]]:
         }
     if bundle.fusion is not None:
         manifest["fusion"] = {"kind": bundle.fusion.kind, "model": entry(bundle.fusion.model, _FUSION)}
+    if bundle.words is not None:
+        manifest["words"] = {
+            "spec": bundle.words.spec.to_json(),
+            "model": entry(bundle.words.model, _WORDS),
+            "weight": bundle.words.weight,
+        }
     manifest["training"] = bundle.training
     manifest["files"] = {
         name: {"sha256": sha256(data), "bytes": len(data)} for name, data in sorted(contents.items())
@@ -305,16 +334,31 @@ def _from_manifest(manifest: dict[str, Any], contents: dict[str, bytes]) -> Bund
         fusion = FusionPart(part["kind"], model(part["model"]))
     if voice is None and face is None:
         raise ValueError("neither voice nor face")
+    words = None if (part := manifest.get("words")) is None else _read_words(part, classes, contents)
     return Bundle(
         name=name,
         classes=classes,
         voice=voice,
         face=face,
         fusion=fusion,
+        words=words,
         training=training,
         card=contents[CARD].decode(),
         digest=manifest["digest"],
     )
+
+
+def _read_words(part: dict[str, Any], classes: tuple[str, ...], contents: dict[str, bytes]) -> WordsPart:
+    spec, weight = WordsSpec.from_json(part["spec"]), part["weight"]
+    own = _names(part["model"]["classes"])
+    known = set(own) & set(classes)
+    if not set(own) <= set(emotions.ALL) or len(set(own)) < len(own) or len(known) < 2:
+        raise ValueError(f"classes {own} of the words")
+    if len(spec.prior) != len(own):
+        raise ValueError(f"the prior of the words is of {len(spec.prior)} classes, their model of {len(own)}")
+    if type(weight) not in (int, float) or not 0 <= weight <= HEAVIEST_WORDS:
+        raise ValueError(f"weight {weight!r} of the words")
+    return WordsPart(spec, Model(contents[part["model"]["file"]], own), weight)
 
 
 def _names(value: Any) -> tuple[str, ...]:

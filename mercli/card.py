@@ -62,10 +62,14 @@ def write_card(
 
 
 def _ways(bundle: Bundle) -> list[str]:
-    """Say how faces are pooled and what fuses."""
+    """Say how faces are pooled, what fuses, and how much words count."""
     pooling = f"Frames of a face are pooled by {bundle.face.spec.pooling}." if bundle.face else ""
     fusion = f"Voice and face are fused by {bundle.fusion.kind}." if bundle.fusion else ""
-    return [" ".join(filter(None, (pooling, fusion))) + "\n"] if pooling else []
+    words = ""
+    if bundle.words:
+        words = f"Words were learnt elsewhere, and count {bundle.words.weight:g} times what they say."
+    ways = " ".join(filter(None, (pooling, fusion, words)))
+    return [f"{ways}\n"] if pooling or words else []
 
 
 def _encoder(bundle: Bundle) -> list[str]:

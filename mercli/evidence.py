@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mercli.face.frames import FaceFrames
+from mercli.words.cues import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class Evidence:
         They are measured for `fit` only.
     other_faces : tuple of FaceFrames
         The frames of the faces that are not the main one, where they are asked for; the more prominent first.
+    words : Words or None
+        What is said; None as for the voice.
+    n_words : int or None
+        How many words that is.
     """
 
     voice: NDArray[np.float32] | None = None
@@ -45,3 +50,5 @@ class Evidence:
     voice_sequences: NDArray[np.float32] | None = None
     voice_altered: NDArray[np.float32] | None = None
     other_faces: tuple[FaceFrames, ...] = ()
+    words: Words | None = None
+    n_words: int | None = None

@@ -1,6 +1,6 @@
 """From a labelled corpus to a bundle with honest numbers: what `mercli fit` does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,20 +28,25 @@ from mercli.table import Posteriors, Table
 from mercli.training import Recipe
 from mercli.voice.encoder_spec import EncoderSpec
 from mercli.voice.spec import VoiceSpec
+from mercli.words.own import known_by
 from mercli.worker import Lost
 
 FOLDED = Protocol(rounds.FOLDS)
-MODALITY_NAMES = {"voice": "voice", "face": "face", "fused": "fusion"}
+MODALITY_NAMES = {"voice": "voice", "face": "face", "words": "words", "fused": "fusion"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Hold a trained bundle, what it scored on held-out speakers, and what could not be used, or not whole."""
+    """Hold a trained bundle, what it scored on held-out speakers, and what could not be used, or not whole.
+
+    `known` says where the words were learnt from what they were tested on.
+    """
 
     bundle: Bundle
     scores: dict[str, Scores]
     problems: dict[Path, str]
     damaged: dict[Path, str]
+    known: str | None = None
 
 
 def try_encoder(path: Path, limits: Limits, *, debug: bool = False) -> VoiceSpec:
@@ -92,6 +97,7 @@ def fit(
     seed: int = 0,
     split: tuple[int, int, int] | None = None,
     recipe: Recipe | None = None,
+    known_texts: Collection[str] = (),
     command: str = "mercli fit",
     on_file: Callable[[Evidence], None] = lambda _: None,
 ) -> Fitted:
@@ -116,6 +122,9 @@ def fit(
         over all speakers, and the bundle is trained on all of them.
     recipe : Recipe, optional
         How the classifiers are made; without it, the best.
+    known_texts : collection of str
+        What the words of the base bundle were learnt from, where that is known: how much words count is not found
+        on clips that say the same.
     command : str
         What was typed, for the card.
     on_file : callable
@@ -140,6 +149,8 @@ def fit(
     table = measured.table
     _check_what_is_left(corpus, measured.problems)
     base = with_detector(base, setup)
+    known = known_by(known_texts, table)
+    recipe = replace(recipe, keeps_weight=known)
     classes = ordered(table.labels)
     if drawn is None:
         trained = tested = table
@@ -159,6 +170,8 @@ def fit(
         )
         said = training.judge_all(bundle, tested, classes)
         protocol = _split_protocol(models, fusion, test, seed)
+    if known:
+        protocol += f" WORDS KNOWN: {known}: the scores of words, and of the fusion with them, are too good."
     scores = score_all(said, tested, classes, bundle.modalities)
     if not scores:
         raise CorpusError("nothing to test on: no clip of the speakers held out has what was trained on")
@@ -186,7 +199,7 @@ def fit(
         "owes its users the terms of that data."
     )
     card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
-    return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged)
+    return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged, known)
 
 
 def _network_name(base: Bundle, setup: Setup) -> str:
@@ -217,7 +230,7 @@ def score_all(
     Returns
     -------
     dict of str to Scores
-        By ``"voice"``, ``"face"``, ``"fusion"``.
+        By ``"voice"``, ``"face"``, ``"words"``, ``"fusion"``.
     """
     rows: Mapping[str, NDArray[np.float64]] = {m: getattr(said, m) for m in MODALITY_NAMES}
     wanted = [*modalities, *(["fused"] if len(modalities) > 1 else [])]

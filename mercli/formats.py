@@ -14,3 +14,6 @@ SUFFIXES = SOUND_SUFFIXES | {
 
 FRAME_RATE_HZ = 10.0
 """About how many frames a second are looked at."""
+
+TRANSCRIPT_SUFFIXES = (".srt", ".vtt", ".txt")
+"""Endings of transcripts, the better ones first: the last has no times."""

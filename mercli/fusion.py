@@ -88,6 +88,41 @@ def fusion_vector(voice: NDArray[np.float64], face: NDArray[np.float64]) -> NDAr
     return np.asarray(both, np.float32)
 
 
+def join_words(
+    fused: NDArray[np.float64] | None, words: NDArray[np.float64] | None, prior: NDArray[np.float64], weight: float
+) -> NDArray[np.float64] | None:
+    """Join what the words say to what voice and face say, as if either were independent of the other.
+
+    By Bayes' rule, p(class | all) is in proportion to p(class | voice, face) p(class | words) / p(class): what was
+    frequent where the words were learnt says nothing of this clip. The last two, as shares of 1 and no less than a
+    floor, are raised to the power `weight`.
+
+    Parameters
+    ----------
+    fused, words : np.ndarray [shape=(n_classes,)] or None
+        Posteriors; None for what is missing.
+    prior : np.ndarray [shape=(n_classes,)]
+        How often each class was where the words were learnt; 0 for one that they do not know, of which they say
+        nothing.
+    weight : float
+        How much the words count.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_classes,)] or None
+        With one of them missing, the other as it is.
+    """
+    if fused is None or words is None:
+        return words if fused is None else fused
+    known = prior > 0
+    said = np.ones_like(words)  # the mean that the ratio has by the prior
+    said[known] = words[known] / (prior[known] / prior.sum())
+    evidence = np.maximum(said / said.sum(), _FLOOR) ** weight
+    joined: NDArray[np.float64] = fused * evidence
+    joined /= joined.sum()
+    return joined
+
+
 def joint_vectors(
     voice: NDArray[np.float32] | None, face: NDArray[np.float32] | None, layout: Layout
 ) -> NDArray[np.float32]:

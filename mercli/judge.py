@@ -12,7 +12,7 @@ from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS, pool, vector_names
 from mercli.face.spec import RECURRENT
-from mercli.fusion import JOINT, Layout, fuse, joint_vectors
+from mercli.fusion import JOINT, Layout, fuse, join_words, joint_vectors
 from mercli.inference import Classifier, to_posteriors
 from mercli.result import Result, Timeline
 from mercli.voice.sets import feature_set
@@ -64,14 +64,19 @@ class Judge:
         elif face:
             self._frame_columns = [bundle.classes.index(name) for name in face.spec.classes]
         self._layout = layout_of(bundle) if bundle.fusion and bundle.fusion.kind == JOINT else None
-        if bundle.fusion and (self._layout or len(modalities) > 1):
+        if bundle.fusion and (self._layout or {"voice", "face"} <= set(modalities)):
             n_features = self._layout.n_features if self._layout else 2 * n_classes
             self._fusion = classifier(bundle.fusion.model, n_features, "the fusion model")
         self._sequence_spec = replace(bundle.face.spec, pooling=RECURRENT) if bundle.face else None
+        self._words = None
+        if bundle.words and "words" in modalities:
+            from mercli.words.reader import Reader
+
+            self._words = Reader(bundle.words, bundle.classes)
 
     def judge(self, evidence: Evidence) -> Result:
         """Give the result of one file from what was measured in it."""
-        fused, voice, face = self._posteriors(evidence)
+        fused, voice, face, words = self._posteriors(evidence)
         problems = [*evidence.missing, *([evidence.damage] if evidence.damage else [])]
         status = "failed" if fused is None else "partial" if problems else "ok"
         # The voice is the main speaker's: the other faces neither have one nor lack one.
@@ -84,11 +89,23 @@ class Judge:
                 n_face_frames=len(face),
                 missing=(),
                 other_faces=(),
+                words=None,
+                n_words=None,
             )
             for face in evidence.other_faces
         )
         others = tuple(self.judge(evidence) for evidence in alone)
-        return Result(status, evidence, fused, voice, face, "; ".join(problems) or None, others=others)
+        return Result(
+            status,
+            evidence,
+            fused,
+            voice,
+            face,
+            "; ".join(problems) or None,
+            others=others,
+            words=words,
+            heeded=MODALITIES if self._words is None or self._words.weight else ("voice", "face"),
+        )
 
     def over_time(self, moments: "Iterable[Moment]") -> Timeline:
         """Give what is said of a clip second by second, as if each second were a clip."""
@@ -99,15 +116,19 @@ class Judge:
             seconds.append((moment.start_s, moment.end_s))
             said.append([nothing if p is None else p for p in self._posteriors(moment.evidence)])
         edges = np.array(seconds).reshape(-1, 2)
-        return Timeline(*edges.T, *np.array(said).reshape(-1, 3, self._n_classes).swapaxes(0, 1))
+        fused, voice, face, words = np.array(said).reshape(-1, 4, self._n_classes).swapaxes(0, 1)
+        starts_s, ends_s = edges.T
+        return Timeline(starts_s, ends_s, fused, voice, face, words if self._words else None)
 
-    def _posteriors(
-        self, evidence: Evidence
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Give the fused posterior, and those of the voice and of the face."""
+    def _posteriors(self, evidence: Evidence) -> tuple[NDArray[np.float64] | None, ...]:
+        """Give the fused posterior, and those of the voice, of the face and of the words."""
         voice = self._voice_posterior(evidence.voice)
         face = self._face_posterior(evidence.face)
-        return self._fused(evidence, voice, face), voice, face
+        fused = self._fused(evidence, voice, face)
+        if self._words is None:
+            return fused, voice, face, None
+        words = self._words.posterior(evidence.words)
+        return join_words(fused, words, self._words.prior, self._words.weight), voice, face, words
 
     def _fused(
         self, evidence: Evidence, voice: NDArray[np.float64] | None, face: NDArray[np.float64] | None

@@ -12,6 +12,7 @@ from mercli.evidence import Evidence
 from mercli.face.frames import FaceFrames
 from mercli.face.pooling import STEPS
 from mercli.voice.track import VoiceTrack
+from mercli.words.cues import Words
 
 CONTEXT_S = 1.0
 """How much before and after a second is measured with it: a second alone says little."""
@@ -43,7 +44,7 @@ def moments(evidence: Evidence, voice: VoiceTrack | None) -> Iterator[Moment]:
     ------
     Moment
         Each second from 0 to the clip's duration. A modality is there where the second itself has it: a voice that
-        is not silent, a frame with the face.
+        is not silent, a frame with the face, a cue of the transcript.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def moments(evidence: Evidence, voice: VoiceTrack | None) -> Iterator[Moment]:
                 face=None
                 if evidence.face is None
                 else _see(evidence.face, start_s, end_s, is_last=start_s == n - 1),
+                words=None if evidence.words is None else _read(evidence.words, start_s, end_s),
             ),
         )
 
@@ -77,6 +79,13 @@ def _hear(measure: Callable[..., NDArray[np.float32]], *args: float) -> NDArray[
         return measure(*args)
     except MissingModality:
         return None
+
+
+def _read(words: Words, start_s: float, end_s: float) -> Words | None:
+    """Give the cues in a second and around it, whole."""
+    if words.between(start_s, end_s) is None:
+        return None
+    return words.between(start_s - CONTEXT_S, end_s + CONTEXT_S)
 
 
 def _see(face: FaceFrames, start_s: float, end_s: float, *, is_last: bool) -> FaceFrames | None:

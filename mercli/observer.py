@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each is heavy, and not every run looks at both
     from mercli.face.detect import Detector
     from mercli.face.track import FaceTrack
     from mercli.voice.track import VoiceTrack
+    from mercli.words.track import WordsReading, WordsTrack
 
 _Measured = TypeVar("_Measured")
 
@@ -47,6 +48,8 @@ class Observer:
         Whether to keep the other faces of a clip besides the main one.
     frame_rate_hz : float
         About how many frames a second to look at.
+    words : WordsReading or None
+        Reads what is said; needed for the words.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Observer:
         sequences: bool = False,
         all_faces: bool = False,
         frame_rate_hz: float = FRAME_RATE_HZ,
+        words: "WordsReading | None" = None,
     ) -> None:
         self._voice = self._face = self._network = None
         if "voice" in modalities:
@@ -75,6 +79,7 @@ class Observer:
             self._face = bundle.face.spec
             self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
         self._detector = detector
+        self._words = words if "words" in modalities else None
         self._altered = altered
         self._sequences = sequences or (bundle.fusion is not None and bundle.fusion.kind == JOINT)
         self._all_faces = all_faces
@@ -123,16 +128,21 @@ class Observer:
         """
         clock = clock or Clock()
         face = self._follow_face(clock)
+        with clock(OPEN):
+            words = self._words.of(path) if self._words else None
         with self._hear_voice() as voice:
-            with self._open(path, voice, face, clock) as clip:
+            with self._open(path, voice, face, words, clock) as clip:
                 for piece in clock.through(DECODE, clip):
                     if isinstance(piece, Sound):
                         if voice:
                             voice.add(piece.samples)
+                        if words and words.listens:
+                            with clock(FEATURES):
+                                words.add(piece.samples)
                     elif face:
                         face.add(piece.picture, piece.time_s)
             with clock(FEATURES):
-                evidence = _describe(clip, voice, face)
+                evidence = _describe(clip, voice, face, words)
                 if voice and evidence.voice is not None:
                     evidence = replace(
                         evidence,
@@ -155,11 +165,18 @@ class Observer:
             return FaceTrack(self._detector, self._network, self._face, all_faces=self._all_faces, clock=clock)
         return None
 
-    def _open(self, path: Path, voice: "VoiceTrack | None", face: "FaceTrack | None", clock: Clock) -> Clip:
+    def _open(
+        self,
+        path: Path,
+        voice: "VoiceTrack | None",
+        face: "FaceTrack | None",
+        words: "WordsTrack | None",
+        clock: Clock,
+    ) -> Clip:
         with clock(OPEN):
             return Clip(
                 path,
-                sound=voice is not None,
+                sound=voice is not None or (words is not None and words.listens),
                 picture=face is not None,
                 frame_rate_hz=self._frame_rate_hz,
                 max_duration_s=self._max_duration_s,
@@ -167,13 +184,16 @@ class Observer:
             )
 
 
-def _describe(clip: Clip, voice: "VoiceTrack | None", face: "FaceTrack | None") -> Evidence:
+def _describe(
+    clip: Clip, voice: "VoiceTrack | None", face: "FaceTrack | None", words: "WordsTrack | None"
+) -> Evidence:
     no_sound = None if clip.has_sound else "the file has no sound"
     no_picture = clip.refusal if clip.has_picture else "the file has no picture"
     missing: list[str] = []
     seen = face if no_picture is None else None
     heard = _measure(voice.views if voice else None, no_sound, missing)
     faces = _measure(face.faces if face else None, no_picture, missing) or []
+    said = _measure(words.words if words else None, None, missing)
     return Evidence(
         voice=heard,
         face=faces[0] if faces else None,
@@ -183,6 +203,8 @@ def _describe(clip: Clip, voice: "VoiceTrack | None", face: "FaceTrack | None") 
         missing=tuple(missing),
         damage=clip.damage,
         other_faces=tuple(faces[1:]),
+        words=said,
+        n_words=said.n_words if said else None,
     )
 
 

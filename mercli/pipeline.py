@@ -3,6 +3,7 @@
 import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from mercli.result import Result
 from mercli.setup import Setup
 from mercli.view import View
 from mercli.voice.sets import FeatureSet, feature_set
+
+if TYPE_CHECKING:  # not every run looks at words
+    from mercli.words.track import WordsReading
 
 
 def start_worker(setup: Setup, first: bool) -> None:
@@ -112,6 +116,7 @@ def _row_of(result: Result) -> Result:
         voice_sequences=None,
         face=None if seen is None else seen.take(slice(0)),  # which face it is stays
         other_faces=(),
+        words=None,  # what people say stays in the worker
     )
     return replace(result, evidence=evidence, others=tuple(map(_row_of, result.others)))
 
@@ -138,8 +143,19 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         sequences=setup.sequences,
         all_faces=setup.all_faces,
         frame_rate_hz=setup.frame_rate_hz,
+        words=_words_reading(setup) if "words" in setup.modalities else None,
     )
     return observer, Judge(bundle, setup.modalities)
+
+
+def _words_reading(setup: Setup) -> "WordsReading":
+    from mercli.words.track import WordsReading
+
+    if setup.transcribe is None:
+        return WordsReading(setup.language, setup.words_wanted)
+    from mercli.words.recognition import Recogniser
+
+    return WordsReading(setup.language, setup.words_wanted, Recogniser(Path(setup.transcribe), setup.language))
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mercli import tables
 from mercli.charts.theme import DARK, LIGHT, Palette, Spec
-from mercli.charts.timeline import DATA, ROWS, timeline, values
+from mercli.charts.timeline import DATA, ROWS, ROWS_WITH_WORDS, timeline, values
 from mercli.errors import UsageError
 from mercli.files import replaced_file
 from mercli.result import Result, Timeline, likeliest
@@ -61,7 +61,8 @@ def in_steps(said: Timeline, step: int) -> Timeline:
     first = np.arange(0, len(said.starts_s), step)
     ends = np.append(first[1:], len(said.starts_s)) - 1
     fused, voice, face = (_means(part, first) for part in (said.fused, said.voice, said.face))
-    return Timeline(said.starts_s[first], said.ends_s[ends], fused, voice, face)
+    words = None if said.words is None else _means(said.words, first)
+    return Timeline(said.starts_s[first], said.ends_s[ends], fused, voice, face, words)
 
 
 def _means(posteriors: NDArray[np.float64], first: NDArray[np.int_]) -> NDArray[np.float64]:
@@ -95,15 +96,17 @@ def chart(name: str, result: Result, classes: Sequence[str], *, colours: Palette
     duration_s = float(result.timeline.ends_s[-1]) if len(result.timeline.ends_s) else 0.0
     step = step_s(duration_s)
     said = in_steps(result.timeline, step)
-    names = list(tables.timeline_columns(classes))[1:]
+    has_words = said.words is not None
+    of = ROWS_WITH_WORDS if has_words else ROWS
+    names = list(tables.timeline_columns(classes, with_words=has_words))[1:]
     rows = [dict(zip(names, cells, strict=True)) for cells in tables.seconds(said)]
     least, most = _WIDTHS
     width = round(min(most, max(least, _SECOND_PX * duration_s)))
-    spec = timeline(classes, width=width)
-    data = list(values(rows, classes))
+    spec = timeline(classes, width=width, rows=of)
+    data = list(values(rows, classes, of))
     shown = {value["of"] for value in data}
     if len(shown) == 2:  # of one modality only: what both say is no more than that
-        data = [value for value in data if value["of"] != ROWS["p"]]
+        data = [value for value in data if value["of"] != of["p"]]
     spec["data"] = {"name": DATA, "values": data}
     ticks = _ticks(duration_s, width)
     spec["spec"]["encoding"]["x"] |= {
@@ -117,7 +120,7 @@ def chart(name: str, result: Result, classes: Sequence[str], *, colours: Palette
     spec["spec"]["encoding"]["y"]["axis"] |= {"format": "%"}
     spec["title"] = {
         "text": _plain(name),
-        "subtitle": _notes(result, classes, step, [row for row in ROWS.values() if row not in shown]),
+        "subtitle": _notes(result, classes, step, [row for row in of.values() if row not in shown]),
         "color": colours.ink,
         "subtitleColor": colours.quiet,
         "limit": width,
@@ -144,7 +147,9 @@ def _notes(result: Result, classes: Sequence[str], step: int, absent: Sequence[s
     notes = []
     if result.fused is not None:
         best = likeliest(result.fused)
-        by = {"voice": "the voice", "face": "the face", "both": "both"}.get(result.decided_by or "", "both")
+        by = {"voice": "the voice", "face": "the face", "words": "the words", "all": "all"}.get(
+            result.decided_by or "", "both"
+        )
         notes.append(f"whole clip: {classes[best]} {result.fused[best]:.0%}, decided by {by}")
     if result.error:
         notes.append(_plain(result.error))

@@ -72,7 +72,8 @@ def plan(inputs: Sequence[Input], bundle: Bundle, setup: Setup, journal: Journal
         item
         for item in inputs
         if not (
-            journal.holds(item.name) and journal.holds_good(item.name, _origin(state_of(item.path), recipe, setup))
+            journal.holds(item.name)
+            and journal.holds_good(item.name, _origin(_seen(item.path, setup), recipe, setup))
         )
     )
     return Plan(todo, len(inputs) - len(todo), sum(journal.holds(item.name) for item in todo))
@@ -132,7 +133,14 @@ def predict(
                 journal.append(
                     name,
                     _origin(seen, recipe, setup),
-                    tables.rows(name, result, bundle.classes, label, with_profile=setup.profile),
+                    tables.rows(
+                        name,
+                        result,
+                        bundle.classes,
+                        label,
+                        with_profile=setup.profile,
+                        with_words="words" in setup.modalities,
+                    ),
                     tables.seconds(result.timeline),
                 )
             if profile is not None:
@@ -163,13 +171,23 @@ def _start(setup: Setup, first: bool) -> None:
 def _predict_one(source: Source, setup: Setup) -> tuple[str | None, Result]:
     from mercli.pipeline import predict_file
 
-    seen = state_of(source)  # before it is read: what changes meanwhile is then read again
+    seen = _seen(source, setup)  # before it is read: what changes meanwhile is then read again
     try:
         with local(source) as path:
             result = predict_file(path, setup)
     except MercliError as error:  # it could not be fetched, which says nothing of the file
         result = Result("failed", Evidence(), error=str(error), passing=True)
     return None if result.passing else seen, result
+
+
+def _seen(source: Source, setup: Setup) -> str | None:
+    """Give a short text that changes when a file does, or the transcript that belongs to it."""
+    seen = state_of(source)
+    if seen is None or "words" not in setup.modalities:
+        return seen
+    from mercli.words import beside
+
+    return f"{seen}+{beside.state(source, setup.language)}"
 
 
 def _origin(seen: str | None, recipe: str, setup: Setup) -> Origin:
@@ -180,10 +198,20 @@ def _recipe(bundle: Bundle, setup: Setup) -> str:
     detector = setup.detector
     if detector != HAAR and "face" in setup.modalities:
         detector = sha256(Path(detector).read_bytes())
-    parts = [mercli.__version__, bundle.digest, setup.modalities, detector, setup.all_faces, setup.timeline]
+    parts: list[object] = [
+        mercli.__version__,
+        bundle.digest,
+        setup.modalities,
+        detector,
+        setup.all_faces,
+        setup.timeline,
+    ]
     parts += [setup.profile, setup.frame_rate_hz]
     if setup.face_network:
         parts += [setup.face_network.name, setup.face_network.sha256, setup.face_network.contract.to_json()]
+    if "words" in setup.modalities:
+        heard_by = setup.transcribe and state_of(Path(setup.transcribe, "model.bin"))
+        parts += [setup.words_wanted, heard_by]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

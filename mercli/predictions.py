@@ -43,7 +43,7 @@ class Prediction:
     voice_probabilities, face_probabilities : dict of str to float, or None
         What each said by itself; None where it said nothing.
     decided_by : str or None
-        ``"voice"``, ``"face"`` or ``"both"``.
+        ``"voice"``, ``"face"`` or ``"words"``; ``"both"`` or ``"all"`` of two or three.
     face : int or None
         The number of the face that was judged.
     duration_s : float or None
@@ -60,6 +60,10 @@ class Prediction:
         The other faces of the file, each by itself, where all were asked for.
     timeline : Timeline or None
         What is said of each second, where that was asked for.
+    words_probabilities : dict of str to float, or None
+        What the words said by themselves; None where they said nothing, or were not looked at.
+    n_words : int or None
+        How many words there are.
     """
 
     file: str
@@ -80,6 +84,8 @@ class Prediction:
     bundle: str
     others: tuple["Prediction", ...] = field(default=(), repr=False)
     timeline: Timeline | None = field(default=None, repr=False)
+    words_probabilities: dict[str, float] | None = None
+    n_words: int | None = None
 
     @property
     def voice_emotion(self) -> str | None:
@@ -90,6 +96,11 @@ class Prediction:
     def face_emotion(self) -> str | None:
         """The class that is likeliest by the face."""
         return _top(self.face_probabilities)
+
+    @property
+    def words_emotion(self) -> str | None:
+        """The class that is likeliest by the words."""
+        return _top(self.words_probabilities)
 
     @classmethod
     def of_rows(
@@ -126,11 +137,13 @@ class Prediction:
             coverage=row["face_coverage"],
             others=tuple(cls.of_rows([other], classes, path) for other in rows[1:]),
             timeline=timeline,
+            words_probabilities=_take(row, "words_p", classes) if "n_words" in row else None,
+            n_words=row.get("n_words"),
             **{name: row[name] for name in _AS_THEY_ARE},
         )
 
-    def rows(self, classes: Sequence[str]) -> list[Row]:
-        """Lay out the rows of the file: the inverse of `of_rows`."""
+    def rows(self, classes: Sequence[str], *, with_words: bool = False) -> list[Row]:
+        """Lay out the rows of the file, with what the words say or without: the inverse of `of_rows`."""
         row: dict[str, Value] = {
             **{name: getattr(self, name) for name in _AS_THEY_ARE},
             **_named(self.probabilities, "p", classes),
@@ -138,10 +151,13 @@ class Prediction:
             **_named(self.voice_probabilities, "voice_p", classes),
             "face_emotion": self.face_emotion,
             **_named(self.face_probabilities, "face_p", classes),
+            "words_emotion": self.words_emotion,
+            **_named(self.words_probabilities, "words_p", classes),
+            "n_words": self.n_words,
             "face_coverage": self.coverage,
         }
-        ordered = {name: row[name] for name in tables.columns(classes)}
-        return [ordered, *(row for other in self.others for row in other.rows(classes))]
+        ordered = {name: row[name] for name in tables.columns(classes, with_words=with_words)}
+        return [ordered, *(row for other in self.others for row in other.rows(classes, with_words=with_words))]
 
 
 _AS_THEY_ARE = (
@@ -162,10 +178,13 @@ class Predictions(Sequence[Prediction]):
         The classes of the answers, in the order of the columns.
     files : tuple of Prediction
         One a file.
+    with_words : bool
+        Whether words were looked at.
     """
 
     classes: tuple[str, ...]
     files: tuple[Prediction, ...]
+    with_words: bool = False
     _places: dict[str, int] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -183,7 +202,7 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, key: slice) -> "Predictions": ...
     def __getitem__(self, key: int | str | os.PathLike[str] | slice) -> "Prediction | Predictions":
         if isinstance(key, slice):
-            return Predictions(self.classes, self.files[key])
+            return Predictions(self.classes, self.files[key], self.with_words)
         if isinstance(key, str | os.PathLike):
             return self.files[self._places[_name(key)]]
         return self.files[key]
@@ -201,12 +220,12 @@ class Predictions(Sequence[Prediction]):
 
     def table(self) -> Sheet:
         """Give the table that `mercli predict` writes: a row a file, and one for each other face."""
-        rows = tuple(row for said in self.files for row in said.rows(self.classes))
-        return Sheet(rows, tables.columns(self.classes), self._sources())
+        rows = tuple(row for said in self.files for row in said.rows(self.classes, with_words=self.with_words))
+        return Sheet(rows, tables.columns(self.classes, with_words=self.with_words), self._sources())
 
     def seconds(self) -> Sheet:
         """Give the table that `mercli predict --timeline` writes: a row a second; none without a timeline."""
-        schema = tables.timeline_columns(self.classes)
+        schema = tables.timeline_columns(self.classes, with_words=self.with_words)
         rows = tuple(
             dict(zip(schema, (said.file, *cells), strict=True))
             for said in self.files
@@ -235,14 +254,16 @@ class Predictions(Sequence[Prediction]):
         return html_table(shown, lines, left_out=len(self.files) - _SHOWN)
 
 
-def timeline_of(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> Timeline | None:
+def timeline_of(
+    rows: Sequence[Mapping[str, Any]], classes: Sequence[str], *, with_words: bool = False
+) -> Timeline | None:
     """Read a timeline from its rows, as `mercli.tables.timeline_columns` names them; None where there are none."""
     if not rows:
         return None
-    names = list(tables.timeline_columns(classes))[1:]
+    names = list(tables.timeline_columns(classes, with_words=with_words))[1:]
     values = np.array([[row[name] for name in names] for row in rows], np.float64)  # None becomes NaN
-    fused, voice, face = np.split(values[:, 2:], 3, axis=1)
-    return Timeline(values[:, 0], values[:, 1], fused, voice, face)
+    fused, voice, face, *words = np.split(values[:, 2:], 4 if with_words else 3, axis=1)
+    return Timeline(values[:, 0], values[:, 1], fused, voice, face, *words)
 
 
 def _name(key: str | os.PathLike[str]) -> str:

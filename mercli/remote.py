@@ -7,12 +7,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mercli.errors import MercliError, UsageError
+from mercli.formats import TRANSCRIPT_SUFFIXES
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # two letters at least: C:// is a drive
 _TELLING = {  # what storages call the things that change with a file's content
@@ -41,16 +42,19 @@ class RemoteFile:
         Where the storage says it.
     state : str or None
         Changes when the file does; None where the storage says nothing that would.
+    beside : tuple of RemoteFile
+        Files of the same name but for the ending that were listed with it, such as its transcript.
     """
 
     url: str
     size_bytes: int | None = None
     state: str | None = None
+    beside: tuple["RemoteFile", ...] = ()
 
     @property
     def name(self) -> str:
         """Give the last part of its path."""
-        return PurePosixPath(_path_of(self.url)).name
+        return PurePosixPath(unquote(_path_of(self.url))).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def listed(url: str) -> list[Listed]:
             found = [_describe(system, url, path, system.info(path), None)]
     if not found:
         raise UsageError(f"nothing at {shown(url)}")
-    return found
+    return _with_neighbours(found)
 
 
 @contextlib.contextmanager
@@ -143,16 +147,42 @@ def fetched(file: RemoteFile) -> Iterator[Path]:
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-"))
     try:
-        path = folder / f"file{PurePosixPath(file.name).suffix}"
+        name = PurePosixPath(file.name)
+        path = folder / f"file{name.suffix}"
         try:
-            with _said_of(file.url):
-                system, there = _open(file.url)
-                system.get_file(there, str(path))
+            _fetch(file, path)
+            for other in file.beside:
+                _fetch(other, folder / f"file{other.name[len(name.stem) :]}")
         except UsageError as error:
             raise MercliError(str(error)) from error
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch(file: RemoteFile, path: Path) -> None:
+    with _said_of(file.url):
+        system, there = _open(file.url)
+        system.get_file(there, str(path))
+
+
+def _with_neighbours(found: list[Listed]) -> list[Listed]:
+    """Have each media file know the small files that share its name: its transcript may be among them."""
+    texts: dict[str, list[RemoteFile]] = {}
+    for each in found:
+        folder, _, name = each.file.url.rpartition("/")
+        if PurePosixPath(each.file.name).suffix.lower() in TRANSCRIPT_SUFFIXES:
+            texts.setdefault(f"{folder}/{name.split('.')[0]}", []).append(each.file)
+    if not texts:
+        return found
+
+    def neighbours(file: RemoteFile) -> tuple[RemoteFile, ...]:
+        folder, _, name = file.url.rpartition("/")
+        stem = PurePosixPath(file.name).stem
+        alike = texts.get(f"{folder}/{name.split('.')[0]}", [])
+        return tuple(text for text in alike if text != file and text.name.startswith(f"{stem}."))
+
+    return [replace(each, file=replace(each.file, beside=neighbours(each.file))) for each in found]
 
 
 def _sweep() -> None:

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.bundle import MODALITIES
 from mercli.clock import Spent
 from mercli.evidence import Evidence
+
+BOTH, ALL = "both", "all"
+"""What decided where two modalities agree, or three."""
 
 PROBABILITY_DIGITS = 6
 """Decimals to which a probability is told: further ones depend on the machine."""
@@ -29,6 +33,8 @@ class Timeline:  # noqa: PLW1641 - arrays have no hash
         Each second; the last may be shorter.
     fused, voice, face : np.ndarray [shape=(n, n_classes)]
         Posteriors over the bundle's classes, NaN where nothing was said.
+    words : np.ndarray [shape=(n, n_classes)] or None
+        Those of the words likewise; None where words were not looked at.
     """
 
     starts_s: NDArray[np.float64]
@@ -36,11 +42,15 @@ class Timeline:  # noqa: PLW1641 - arrays have no hash
     fused: NDArray[np.float64]
     voice: NDArray[np.float64]
     face: NDArray[np.float64]
+    words: NDArray[np.float64] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Timeline):
             return NotImplemented
-        names = ("starts_s", "ends_s", "fused", "voice", "face")
+        names: tuple[str, ...] = ("starts_s", "ends_s", "fused", "voice", "face")
+        if (self.words is None) != (other.words is None):
+            return False
+        names += ("words",) if self.words is not None else ()
         return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
 
 
@@ -55,7 +65,7 @@ class Result:
         ``"crashed"`` and ``"timeout"``, the worker did not live to give one.
     evidence : Evidence
         What was measured.
-    fused, voice, face : np.ndarray or None
+    fused, voice, face, words : np.ndarray or None
         Posteriors over the bundle's classes.
     error : str or None
         What was missing or went wrong.
@@ -67,6 +77,8 @@ class Result:
         What is said of each second, where that was asked for.
     spent : mapping of str to Spent, or None
         What it took in each stage, where that was asked for.
+    heeded : tuple of str
+        The modalities that have a say in the answer where there are several.
     """
 
     status: str
@@ -79,23 +91,27 @@ class Result:
     others: tuple["Result", ...] = ()
     timeline: Timeline | None = None
     spent: Mapping[str, Spent] | None = None
+    words: NDArray[np.float64] | None = None
+    heeded: tuple[str, ...] = MODALITIES
 
     @property
     def decided_by(self) -> str | None:
-        """The modality that decided: ``"voice"``, ``"face"`` or ``"both"``; None where there is no answer.
+        """The modality that decided, or ``"both"`` or ``"all"`` of two or three; None where there is no answer.
 
-        With one of them missing it is the other. Else it is both if both name the answer, or find it equally
-        likely; else the one that finds it likelier.
+        With one of them there it is that one. Else it is all of them if all name the answer, or find it equally
+        likely; else the one that finds it likeliest, the first in the order of `MODALITIES`.
         """
         if self.fused is None:
             return None
-        if self.voice is None or self.face is None:
-            return "face" if self.voice is None else "voice"
+        said = {name: posterior for name in MODALITIES if (posterior := getattr(self, name)) is not None}
+        said = {name: posterior for name, posterior in said.items() if name in self.heeded} or said
+        if len(said) < 2:
+            return next(iter(said), "face")
         answer = likeliest(self.fused)
-        voice, face = _told(self.voice)[answer], _told(self.face)[answer]
-        if likeliest(self.voice) == likeliest(self.face) == answer or voice == face:
-            return "both"
-        return "voice" if voice > face else "face"
+        told = {name: _told(posterior)[answer] for name, posterior in said.items()}
+        if all(likeliest(posterior) == answer for posterior in said.values()) or len(set(told.values())) == 1:
+            return BOTH if len(said) == 2 else ALL
+        return max(told, key=lambda name: told[name])
 
 
 def _told(posterior: NDArray[np.float64]) -> list[float]:

@@ -1,19 +1,20 @@
 """What a worker needs to start, checked by its parent before there is any."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mercli_models
 from mercli import bundle as bundles
 from mercli import encoders
-from mercli.bundle import MODALITIES, Bundle
+from mercli.bundle import MODALITIES, Bundle, WordsPart
 from mercli.errors import UsageError
 from mercli.face.choice import HAAR, locate
 from mercli.face_networks import OutsideNetwork
 from mercli.formats import FRAME_RATE_HZ
 from mercli.limits import Limits
+from mercli.sources import Source
 from mercli.voice.spec import VoiceSpec
 
 _LEAST_HZ, _MOST_HZ = 0.1, 1000  # frames a second to look at
@@ -53,6 +54,12 @@ class Setup:
         About how many frames a second to look at.
     face_network : OutsideNetwork or None
         What judges faces in place of the bundle's own.
+    words_wanted : bool
+        Whether a file without words lacks something; subtitles in a file are read only then.
+    language : str
+        Of the words that the bundle knows.
+    transcribe : str or None
+        The folder of the speech recognition that hears words where no transcript is.
     """
 
     bundle: str
@@ -70,6 +77,9 @@ class Setup:
     profile: bool = False
     frame_rate_hz: float = FRAME_RATE_HZ
     face_network: OutsideNetwork | None = None
+    words_wanted: bool = False
+    language: str = ""
+    transcribe: str | None = None
 
 
 def open_bundle(name: str | None = None) -> tuple[Path, Bundle]:
@@ -118,6 +128,9 @@ def make_setup(
     profile: bool = False,
     frame_rate_hz: float = FRAME_RATE_HZ,
     face_network: OutsideNetwork | None = None,
+    words: bool | None = None,
+    transcribe: Path | None = None,
+    sources: Iterable[Source] = (),
 ) -> Setup:
     """Check what the user asks for against what the bundle can do.
 
@@ -128,7 +141,7 @@ def make_setup(
     bundle : Bundle
         The bundle.
     modalities : sequence of str or None
-        The modalities asked for; None for all the bundle has.
+        The modalities asked for; None for all the bundle has, but words only as `words` and `paths` say.
     detector : str
         ``"haar"``, ``"yunet"`` or the path of a YuNet file.
     limits : Limits, optional
@@ -149,6 +162,13 @@ def make_setup(
         About how many frames a second to look at.
     face_network : OutsideNetwork, optional
         What judges faces in place of the bundle's own.
+    words : bool or None
+        Whether to read what is said, too. None for exactly when the bundle knows words and a transcript lies
+        beside one of `sources`: a file without one then lacks nothing.
+    transcribe : Path, optional
+        The folder of a speech recognition that hears words where there is no transcript.
+    sources : iterable of Path or RemoteFile
+        The files that will be looked at.
 
     Returns
     -------
@@ -158,20 +178,32 @@ def make_setup(
     Raises
     ------
     UsageError
-        If a modality or the detector does not exist, or the bundle lacks the modality; if the encoder that is
-        needed is not there or is another one, or one is given that nothing needs; if all faces are asked for where
-        none is looked at; if the rate of frames is out of bounds.
+        If a modality, the detector or the speech recognition does not exist, or the bundle lacks the modality; if
+        the encoder that is needed is not there or is another one, or one is given that nothing needs; if all faces
+        are asked for where none is looked at; if the rate of frames is out of bounds.
     """
     given = {"voice": voice, "face": face_network}
     known = tuple(name for name in MODALITIES if name in bundle.modalities or given.get(name))
-    wanted = known if modalities is None else tuple(dict.fromkeys(modalities))
+    there = f"there are {', '.join(MODALITIES[:-1])} and {MODALITIES[-1]}"
+    wanted = [name for name in known if name != "words"] if modalities is None else list(dict.fromkeys(modalities))
+    words_wanted = bool(words or transcribe or "words" in wanted)
+    if words is False and words_wanted:
+        raise UsageError("--no-words leaves out what --modalities or --transcribe asks for; give one of them")
+    if words_wanted or (
+        words is None and modalities is None and bundle.words and _are_beside(sources, bundle.words)
+    ):
+        wanted.append("words")
     for name in wanted:
         if name not in MODALITIES:
-            raise UsageError(f"no modality {name!r}; there are {' and '.join(MODALITIES)}")
+            raise UsageError(f"no modality {name!r}; {there}")
         if name not in known:
             raise UsageError(f"bundle {bundle.name} has no {name} model; it knows {', '.join(bundle.modalities)}")
     if not wanted:
-        raise UsageError(f"no modality given; there are {' and '.join(MODALITIES)}")
+        raise UsageError(f"no modality given; {there}")
+    if transcribe is not None:
+        from mercli.words.recognition import check
+
+        check(transcribe)
     if all_faces and "face" not in wanted:
         raise UsageError("--faces all is for the face, which is not looked at here")
     if face_network and "face" not in wanted:
@@ -199,7 +231,16 @@ def make_setup(
         profile=profile,
         frame_rate_hz=frame_rate_hz,
         face_network=face_network,
+        words_wanted=words_wanted,
+        language=bundle.words.spec.language if bundle.words and "words" in modalities else "",
+        transcribe=None if transcribe is None else str(transcribe.resolve()),
     )
+
+
+def _are_beside(sources: Iterable[Source], part: WordsPart) -> bool:
+    from mercli.words import beside
+
+    return any(beside.has(source, part.spec.language) for source in sources)
 
 
 def _find_encoder(

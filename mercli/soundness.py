@@ -16,7 +16,9 @@ from mercli.fusion import JOINT
 from mercli.inference import Classifier, messages, parse
 from mercli.judge import Judge, layout_of
 from mercli.voice.sets import feature_set
+from mercli.words.cues import Words
 
+_TEXTS = ("a", "Oh! What a day it was, and nobody knew what to say of it.")
 _ROUNDING = 0.01  # of a sum that has to be 1: networks may count with 16 bits
 
 
@@ -48,6 +50,9 @@ def check_sound(bundle: Bundle) -> None:
         judge.judge(Evidence(face=blank))
     judge.judge(Evidence(voice=silent, face=blank))
     judge.judge(Evidence(voice=ramp, face=plain))
+    if bundle.words:
+        for text in _TEXTS:
+            judge.judge(Evidence(words=Words((0.0,), (1.0,), (text,))))
     if bundle.fusion:
         tried = _try_fusion(bundle, bundle.fusion.kind)
         model = bundle.fusion.model
@@ -103,6 +108,8 @@ def _models(bundle: Bundle) -> Iterator[tuple[bytes, str]]:
             yield bundle.face.model.onnx, "the face model"
     if bundle.fusion:
         yield bundle.fusion.model.onnx, "the fusion model"
+    if bundle.words:
+        yield bundle.words.model.onnx, "the words model"
 
 
 def _refuse_nan(model: bytes, what: str, refused: str = "the bundle") -> None:

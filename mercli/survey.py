@@ -76,7 +76,7 @@ def observe(
         on_file(evidence)
     useful, kept, problems, damaged = [], [], {}, {}
     for example, evidence in zip(corpus.examples, found, strict=True):
-        if evidence.voice is None and evidence.face is None:
+        if evidence.voice is None and evidence.face is None and evidence.words is None:
             problems[example.path] = "; ".join(evidence.missing) or "nothing in it"
         else:
             useful.append((evidence, example.label, example.speaker))

@@ -100,12 +100,13 @@ class Posteriors:
     voice: NDArray[np.float64]
     face: NDArray[np.float64]
     fused: NDArray[np.float64]
+    words: NDArray[np.float64]
 
     @classmethod
     def nothing(cls, n: int, n_classes: int) -> "Posteriors":
         """Give a table of which nothing was said yet."""
-        return cls(*(np.full((n, n_classes), np.nan) for _ in range(3)))
+        return cls(*(np.full((n, n_classes), np.nan) for _ in range(4)))
 
     def take(self, rows: NDArray[np.int_]) -> "Posteriors":
         """Give some of the rows."""
-        return Posteriors(self.voice[rows], self.face[rows], self.fused[rows])
+        return Posteriors(self.voice[rows], self.face[rows], self.fused[rows], self.words[rows])

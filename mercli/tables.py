@@ -30,7 +30,7 @@ _SECONDS_DIGITS = 3
 _LONGEST_LINE = 1 << 20  # bytes of a first line that are looked at
 
 
-def columns(classes: Sequence[str], *, with_profile: bool = False) -> dict[str, type]:
+def columns(classes: Sequence[str], *, with_profile: bool = False, with_words: bool = False) -> dict[str, type]:
     """Name the columns, in order, with the type of their values.
 
     Parameters
@@ -39,6 +39,8 @@ def columns(classes: Sequence[str], *, with_profile: bool = False) -> dict[str, 
         The bundle's classes.
     with_profile : bool
         Whether a row says what each stage took.
+    with_words : bool
+        Whether words are looked at.
 
     Returns
     -------
@@ -57,6 +59,7 @@ def columns(classes: Sequence[str], *, with_profile: bool = False) -> dict[str, 
         **{f"voice_p_{name}": float for name in classes},
         "face_emotion": str,
         **{f"face_p_{name}": float for name in classes},
+        **(_words_columns(classes) if with_words else {}),
         "duration_s": float,
         "n_frames": int,
         "n_face_frames": int,
@@ -67,18 +70,32 @@ def columns(classes: Sequence[str], *, with_profile: bool = False) -> dict[str, 
     }
 
 
-def timeline_columns(classes: Sequence[str]) -> dict[str, type]:
+def _words_columns(classes: Sequence[str]) -> dict[str, type]:
+    return {"words_emotion": str, **{f"words_p_{name}": float for name in classes}, "n_words": int}
+
+
+def timeline_columns(classes: Sequence[str], *, with_words: bool = False) -> dict[str, type]:
     """Name the columns of a timeline, in order, with the type of their values; see `columns`."""
-    probabilities = [f"{of}_{name}" for of in ("p", "voice", "face") for name in classes]
+    of_what = ("p", "voice", "face", *(["words"] if with_words else []))
+    probabilities = [f"{of}_{name}" for of in of_what for name in classes]
     return {"file": str, "start_s": float, "end_s": float, **dict.fromkeys(probabilities, float)}
 
 
 def rows(
-    name: str, result: Result, classes: Sequence[str], bundle: str, *, with_profile: bool = False
+    name: str,
+    result: Result,
+    classes: Sequence[str],
+    bundle: str,
+    *,
+    with_profile: bool = False,
+    with_words: bool = False,
 ) -> list[Row]:
     """Lay out one result as the rows of its file: the first is of the main face, the others are of one each."""
     return [
-        {**row(name, said, classes, bundle), **(profile.cells(said.spent) if with_profile else {})}
+        {
+            **row(name, said, classes, bundle, with_words=with_words),
+            **(profile.cells(said.spent) if with_profile else {}),
+        }
         for said in (result, *result.others)
     ]
 
@@ -88,14 +105,15 @@ def seconds(timeline: Timeline | None) -> list[list[Value]]:
     if timeline is None:
         return []
     times = np.stack((timeline.starts_s, timeline.ends_s), axis=1).round(_SECONDS_DIGITS).tolist()
-    said = np.concatenate((timeline.fused, timeline.voice, timeline.face), axis=1).tolist()
+    words = () if timeline.words is None else (timeline.words,)
+    said = np.concatenate((timeline.fused, timeline.voice, timeline.face, *words), axis=1).tolist()
     return [
         [*edges, *(None if math.isnan(p) else round(p, PROBABILITY_DIGITS) for p in line)]
         for edges, line in zip(times, said, strict=True)
     ]
 
 
-def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
+def row(name: str, result: Result, classes: Sequence[str], bundle: str, *, with_words: bool = False) -> Row:
     """Lay out one result as a row.
 
     Parameters
@@ -108,6 +126,8 @@ def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
         The bundle's classes.
     bundle : str
         The bundle's label.
+    with_words : bool
+        Whether words are looked at.
 
     Returns
     -------
@@ -119,6 +139,10 @@ def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
     if evidence.n_frames and evidence.n_face_frames is not None:
         coverage = round(evidence.n_face_frames / evidence.n_frames, PROBABILITY_DIGITS)
     fused, voice, face = result.fused, result.voice, result.face
+    words: dict[str, Value] = {}
+    if with_words:
+        said = _named("words_p", result.words, classes)
+        words = {"words_emotion": _top(result.words, classes), **said, "n_words": evidence.n_words}
     return {
         "file": name,
         "status": result.status,
@@ -131,6 +155,7 @@ def row(name: str, result: Result, classes: Sequence[str], bundle: str) -> Row:
         **_named("voice_p", voice, classes),
         "face_emotion": _top(face, classes),
         **_named("face_p", face, classes),
+        **words,
         "duration_s": None if evidence.duration_s is None else round(evidence.duration_s, _SECONDS_DIGITS),
         "n_frames": evidence.n_frames,
         "n_face_frames": evidence.n_face_frames,

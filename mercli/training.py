@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mercli import classifiers, stacking
@@ -18,6 +19,7 @@ from mercli.learning import AUTO, Learnt, learn
 from mercli.stacking import fit_fusion
 from mercli.table import Posteriors, Table
 from mercli.voice.spec import VoiceSpec
+from mercli.words.weighing import weigh
 
 BEST = "lda"
 """The voice classifier that did best on speakers left out (docs/fit.md)."""
@@ -43,6 +45,8 @@ class Recipe:
     learns_face : bool
         Whether a classifier of the face is trained; else the frame network's posteriors are averaged, over its own
         classes, as in the original system.
+    keeps_weight : str or None
+        Why it is not to be found how much the front end's words count, where that is so.
     """
 
     voice: VoiceSpec
@@ -50,6 +54,7 @@ class Recipe:
     fusion: str = stacking.BEST
     face_pooling: str | None = None
     learns_face: bool = True
+    keeps_weight: str | None = None
 
 
 def fit(
@@ -100,15 +105,27 @@ def fit(
         classes = ordered((*table.labels, *(fusion_on.labels if fusion_on else ()), *_untrained(base, recipe)))
         made = assemble(base, recipe, heard, seen, classes)
         record = {f"{what}_classifier": part.record for what, part in (("voice", heard), ("face", seen)) if part}
+        if fusion_on:
+            said = judge_all(made, fusion_on, classes)
+        elif heard or seen:
+            said = held_out(heard, seen, classes)
+        else:
+            said = Posteriors.nothing(len(table.labels), len(classes))
+        if seen is None and made.face is not None and not fusion_on:  # an untrained face knows nobody
+            said = replace(said, face=judge_all(made, table, classes).face)
+        fused = None
         if heard is not None and made.face is not None:
-            said = judge_all(made, fusion_on, classes) if fusion_on else held_out(heard, seen, classes)
-            if seen is None and not fusion_on:  # an untrained face knows nobody
-                said = replace(said, face=judge_all(made, table, classes).face)
             fused = fit_fusion(recipe.fusion, fusion_on or table, said, made, classes, seed=seed)
             if fused is not None:
                 kind = str(fused.record["name"])
                 made = replace(made, fusion=FusionPart(kind, fused.model))
                 record["fusion"] = fused.record
+        if base.words is not None and len(set(base.words.model.classes) & set(classes)) > 1:
+            beside = voice_and_face(said, fused, classes)
+            words, record["words"] = weigh(base.words, fusion_on or table, beside, classes, recipe.keeps_weight)
+            made = replace(made, words=words)
+            if (how := base.training.get("words_classifier")) is not None:
+                record["words_classifier"] = how
     return replace(made, name=name, training=record)
 
 
@@ -150,15 +167,41 @@ def assemble(
     )
 
 
-def held_out(heard: Learnt, seen: Learnt | None, classes: Sequence[str]) -> Posteriors:
-    """Give what voice and face models said of clips whose speaker they did not know."""
-    said = Posteriors.nothing(len(heard.held_out), len(classes))
-    for rows, learnt in ((said.voice, heard), *(((said.face, seen),) if seen else ())):
-        judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
-        rows[judged] = 0.0
-        columns = np.array([classes.index(label) for label in learnt.model.classes])
-        rows[np.ix_(judged, columns)] = learnt.held_out[judged]
+def held_out(heard: Learnt | None, seen: Learnt | None, classes: Sequence[str]) -> Posteriors:
+    """Give what voice and face models, one at least, said of clips whose speaker they did not know."""
+    n_clips = next(len(learnt.held_out) for learnt in (heard, seen) if learnt is not None)
+    said = Posteriors.nothing(n_clips, len(classes))
+    for rows, learnt in ((said.voice, heard), (said.face, seen)):
+        if learnt is not None:
+            _put(rows, learnt, classes)
     return said
+
+
+def voice_and_face(said: Posteriors, fused: Learnt | None, classes: Sequence[str]) -> NDArray[np.float64]:
+    """Give what voice and face together say of clips whose speaker no model knew [n_clips, n_classes].
+
+    Parameters
+    ----------
+    said : Posteriors
+        What each says; NaN where it is missing.
+    fused : Learnt or None
+        The fusion; without one the two are averaged.
+    classes : sequence of str
+        The columns.
+    """
+    mean = (said.voice + said.face) / 2
+    rows = np.where(np.isnan(said.voice), said.face, np.where(np.isnan(said.face), said.voice, mean))
+    if fused is not None:
+        _put(rows, fused, classes)
+    return rows
+
+
+def _put(rows: NDArray[np.float64], learnt: Learnt, classes: Sequence[str]) -> None:
+    """Put what was said by models that did not know the speaker into the columns of `classes`."""
+    judged = np.flatnonzero(~np.isnan(learnt.held_out).any(axis=1))
+    rows[judged] = 0.0
+    columns = np.array([classes.index(label) for label in learnt.model.classes])
+    rows[np.ix_(judged, columns)] = learnt.held_out[judged]
 
 
 def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posteriors:
@@ -183,7 +226,7 @@ def judge_all(bundle: Bundle, table: Table, classes: Sequence[str]) -> Posterior
     columns = [classes.index(label) for label in bundle.classes]
     for i, evidence in enumerate(table.evidence):
         result = judge.judge(evidence)
-        for modality in ("voice", "face", "fused"):
+        for modality in ("voice", "face", "fused", "words"):
             posterior = getattr(result, modality)
             if posterior is not None:
                 row = getattr(said, modality)[i]

@@ -277,7 +277,9 @@ class TestJudged:
         either = np.where(np.isnan(said[0]), said[1], said[0])
         fused = np.where(np.isnan(said[0]) | np.isnan(said[1]), either, (said[0] + said[1]) / 2)
         rows = np.arange(len(examples))
-        return Judged.gather(Answers(rows, Posteriors(*said, fused), rows * 0), examples, self.CLASSES)
+        return Judged.gather(
+            Answers(rows, Posteriors(*said, fused, np.full_like(fused, np.nan)), rows * 0), examples, self.CLASSES
+        )
 
     def test_a_modality_that_nobody_has_is_not_scored(self):
         nothing = [[np.nan, np.nan]] * 2

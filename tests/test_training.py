@@ -270,6 +270,7 @@ class TestWhatIsKeptApart:
             at_temperature_1(said.voice, voice.temperature),
             at_temperature_1(said.face, face.temperature),
             said.fused,
+            said.words,
         )
 
     @pytest.mark.usefixtures("one_setting")
@@ -619,7 +620,7 @@ class TestTheOnnxForm:
         rng = np.random.default_rng(0)
         n = len(classes)
         posteriors = rng.dirichlet(np.ones(n), (2, 300))
-        said = Posteriors(*posteriors, np.full((300, n), np.nan))
+        said = Posteriors(*posteriors, *np.full((2, 300, n), np.nan))
         speakers = tuple(f"s{i}" for i in rng.integers(0, 5, 300))
         table = Table((Evidence(),) * 300, tuple(rng.choice(classes, 300).tolist()), speakers)
         estimator, learnt = estimator_of(stacking.fit_fusion, kind, table, said, front_end(), classes, seed=0)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from mercli.annotation.drawing import GROUND, LEAST_WIDTH, Picture, Strip, draw_face, letter_px, percent
 from mercli.annotation.recording import Ground
+from mercli.bundle import MODALITIES
 from mercli.result import Result, likeliest
 from mercli.view import View
-
-_NAMES = {"voice": "voice only", "face": "face only", "both": "voice and face"}
 
 
 class Overlay:
@@ -108,20 +107,25 @@ class Overlay:
         clock = f"{start_s // 60}:{start_s % 60:02}"
         if posterior is None:
             return f"{clock} neither voice nor face"
-        has_voice = not np.isnan(self._timeline.voice[second]).any()
-        has_face = not np.isnan(self._timeline.face[second]).any()
-        rests_on = "both" if has_voice and has_face else "voice" if has_voice else "face" if has_face else "both"
+        said = {name: getattr(self._timeline, name) for name in MODALITIES}
+        there = [name for name, rows in said.items() if rows is not None and not np.isnan(rows[second]).any()]
         best = likeliest(posterior)
-        return f"{clock} {self._classes[best]} {percent(posterior[best])} ({_NAMES[rests_on]})"
+        return f"{clock} {self._classes[best]} {percent(posterior[best])} ({_rests_on(there)})"
 
 
 def _said(result: Result, classes: Sequence[str]) -> str:
     if result.fused is None:
         return "no answer"
-    rests_on = "both" if result.voice is not None and result.face is not None else "voice"
-    rests_on = "face" if result.voice is None and result.face is not None else rests_on
+    there = [name for name in MODALITIES if getattr(result, name) is not None]
     best = likeliest(result.fused)
-    return f"{classes[best]} {percent(result.fused[best])} ({_NAMES[rests_on]})"
+    return f"{classes[best]} {percent(result.fused[best])} ({_rests_on(there)})"
+
+
+def _rests_on(there: Sequence[str]) -> str:
+    """Say what an answer rests on; a joint network may give one where neither voice nor face does by itself."""
+    if len(there) == 1:
+        return f"{there[0]} only"
+    return " and ".join(filter(None, (", ".join(there[:-1]), *there[-1:]))) or "voice and face"
 
 
 def _even(n: int) -> int:

@@ -1,4 +1,4 @@
-"""A clip second by second: what both, the voice and the face say, one above the other."""
+"""A clip second by second: what all say, and the voice, the face and the words, one above the other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,11 +8,16 @@ from mercli.charts.theme import Spec, emotion_scale
 ROWS = {"p": "both", "voice": "voice", "face": "face"}
 """What the columns of a timeline's table begin with, and what a reader calls it."""
 
+ROWS_WITH_WORDS = {"p": "all", "voice": "voice", "face": "face", "words": "words"}
+"""The same of a table in which words were looked at."""
+
 DATA = "seconds"
 """The name of the data, for a page that puts it in later."""
 
 
-def timeline(classes: Sequence[str], *, width: int | str = 640, row_height: int = 90) -> Spec:
+def timeline(
+    classes: Sequence[str], *, width: int | str = 640, row_height: int = 90, rows: Mapping[str, str] = ROWS
+) -> Spec:
     """Lay out a timeline of which `values` gives the data.
 
     Parameters
@@ -23,6 +28,8 @@ def timeline(classes: Sequence[str], *, width: int | str = 640, row_height: int 
         Of the plot, in pixels.
     row_height : int
         Of one of its rows, in pixels.
+    rows : mapping of str to str
+        `ROWS` or `ROWS_WITH_WORDS`.
 
     Returns
     -------
@@ -36,7 +43,7 @@ def timeline(classes: Sequence[str], *, width: int | str = 640, row_height: int 
             "row": {
                 "field": "of",
                 "type": "nominal",
-                "sort": list(ROWS.values()),
+                "sort": list(rows.values()),
                 "header": {"title": None, "labelAngle": 0, "labelAlign": "left"},
             }
         },
@@ -78,10 +85,12 @@ def timeline(classes: Sequence[str], *, width: int | str = 640, row_height: int 
     }
 
 
-def values(rows: Iterable[Mapping[str, Any]], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+def values(
+    rows: Iterable[Mapping[str, Any]], classes: Sequence[str], of: Mapping[str, str] = ROWS
+) -> Iterator[dict[str, Any]]:
     """Lay out the rows of a timeline's table as data of the chart; a second of which nothing was said has none."""
     for row in rows:
-        for prefix, name in ROWS.items():
+        for prefix, name in of.items():
             bottom = 0.0
             for emotion in classes:
                 probability = row[f"{prefix}_{emotion}"]

@@ -228,6 +228,7 @@ class _Run:
             limits=self.limits,
             debug=self.debug,
             encoder=encoder,
+            sources=labelled.paths,
         )
         with self._display(labelled, setup) as display:
             return evaluate_bundle(labelled, bundle, setup, self._wish(display, ranked), left_out=left_out)
@@ -241,6 +242,8 @@ class _Run:
         ranked: bool,
     ) -> "Evaluation":
         """Train and test, in rounds."""
+        from dataclasses import replace
+
         from mercli.cli.places import refuse_to_lose
         from mercli.evaluation import original
         from mercli.evaluation.rounds import ORIGINAL, fit_sizes, parse_protocol
@@ -263,7 +266,9 @@ class _Run:
         default = original.CLASSES if asked.name == ORIGINAL else None
         labelled = self._load(default if default and self.classes is None else read_classes(self.classes))
         asked = fit_sizes(asked, len(labelled.speakers))
-        setup = front.set_up(self.detector, self.limits, debug=self.debug)
+        if asked.name == ORIGINAL:  # which knew no words
+            front = replace(front, bundle=replace(front.bundle, words=None))
+        setup = front.set_up(self.detector, self.limits, labelled.paths, debug=self.debug)
         recipe = original.RECIPE if asked.name == ORIGINAL else front.recipe(setup)
         with self._display(labelled, setup, n_rounds(labelled, asked, seed=self.seed)) as display:
             wish = self._wish(display, ranked or asked.name == ORIGINAL)
@@ -292,7 +297,7 @@ class _Run:
             self.seed,
             ranked,
             on_file=lambda evidence: display.advance(
-                evidence.duration_s, failed=evidence.voice is None and evidence.face is None
+                evidence.duration_s, failed=evidence.voice is None and evidence.face is None and not evidence.words
             ),
             on_round=display.advance_then,
         )

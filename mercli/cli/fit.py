@@ -41,6 +41,7 @@ from mercli.wording import count
 if TYPE_CHECKING:
     from mercli.corpora import Corpus
     from mercli.fitting import Fitted
+    from mercli.words.labelled import LabelledTexts
 
 _FEW_SPEAKERS = 5
 
@@ -68,6 +69,14 @@ def fit(
     face_network: FaceNetwork = None,
     face_pooling: FacePooling = None,
     fusion: Fusion = None,
+    words_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Learn words from this table of texts and emotions, such as one of MELD's.",
+            show_default="the words of --base, if it knows any",
+        ),
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     timeout: Timeout = 3600.0,
@@ -98,6 +107,7 @@ def fit(
         face_network=face_network,
     )
     bundles.refuse_to_replace(output, front.kept)
+    texts = _read_texts(words_model, modalities)
     sizes = labels.parse_split(split) if split is not None else None
     wanted = read_classes(classes)
     labelled = labels.load(corpora, manifest=manifest, classes=wanted)
@@ -105,7 +115,9 @@ def fit(
     limits = read_limits(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
-    setup = front.set_up(face_detector, limits, debug=debug)
+    if texts is not None:
+        front = front.with_words(texts, seed=seed)
+    setup = front.set_up(face_detector, limits, labelled.paths, debug=debug)
     if not quiet and "voice" in setup.modalities:
         say_what_is_compiled()
     with Display("measure", len(labelled.examples), quiet=quiet) as display:
@@ -118,9 +130,10 @@ def fit(
             seed=seed,
             split=sizes,
             recipe=front.recipe(setup),
+            known_texts=texts.texts if texts else (),
             command=shlex.join(["mercli", *sys.argv[1:]]),
             on_file=lambda evidence: display.advance(
-                evidence.duration_s, failed=evidence.voice is None and evidence.face is None
+                evidence.duration_s, failed=evidence.voice is None and evidence.face is None and not evidence.words
             ),
         )
     bundles.save(fitted.bundle, output, front.kept)
@@ -130,6 +143,18 @@ def fit(
         raise KeyboardInterrupt(f"interrupted; {output} is written") from None
     if not quiet:
         typer.echo(f"wrote {output}", err=True)
+
+
+def _read_texts(path: Path | None, modalities: str | None) -> "LabelledTexts | None":
+    from mercli.errors import UsageError
+    from mercli.words.labelled import read_texts
+
+    if path is None:
+        return None
+    asked = split_commas(modalities)
+    if asked is not None and "words" not in asked:
+        raise UsageError("--words-model is for words, which --modalities leaves out")
+    return read_texts(path)
 
 
 def _say(fitted: "Fitted", labelled: "Corpus", wanted: Sequence[str], *, quiet: bool) -> None:
@@ -144,6 +169,8 @@ def _say(fitted: "Fitted", labelled: "Corpus", wanted: Sequence[str], *, quiet: 
         typer.echo(f"used as far as it can be read: {path}: {reason}", err=True)
     if labelled.left_out and not quiet:
         typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
+    if fitted.known:
+        typer.echo(f"{fitted.known}: the scores of words, and of the fusion with them, are too good", err=True)
     absent = [label for label in wanted if label not in labelled.classes]
     if absent and not quiet:
         typer.echo(f"no example of {', '.join(absent)}: the bundle does not know it", err=True)

@@ -16,7 +16,7 @@ Modalities = Annotated[
     str | None,
     typer.Option(
         metavar="LIST",
-        help="What to look at, separated by commas: voice, face.",
+        help="What to look at, separated by commas: voice, face, words.",
         show_default="all the bundle knows",
     ),
 ]

@@ -68,6 +68,7 @@ def plot(
         debug=debug,
         encoder=voice_encoder,
         timeline=True,
+        sources=[file],
     )
     if not quiet and "voice" in setup.modalities:
         say_what_is_compiled()

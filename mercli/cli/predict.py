@@ -85,6 +85,23 @@ def predict(
             min=0.1, max=1000, metavar="RATE", help="Look at about so many frames a second; 1000 for every one."
         ),
     ] = FRAME_RATE_HZ,
+    words: Annotated[
+        bool | None,
+        typer.Option(
+            "--words/--no-words",
+            help="Read what is said too: in a transcript beside a file (.srt, .vtt, .txt), else, where --words is "
+            "given, in its subtitles.",
+            show_default="on where the bundle knows words and a transcript lies beside a file",
+        ),
+    ] = None,
+    transcribe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Hear the words where there is no transcript, by the Whisper model (CTranslate2) in this folder.",
+            show_default="no speech recognition",
+        ),
+    ] = None,
     backend: Annotated[
         str,
         typer.Option(metavar="local|dask|ray", help="Work on this machine, or on the workers of a cluster."),
@@ -151,11 +168,15 @@ def predict(
         profile=profile,
         frame_rate_hz=fps,
         face_network=find(face_network).within(opened) if face_network is not None else None,
+        words=words,
+        transcribe=transcribe,
+        sources=[item.path for item in inputs],
     )
+    with_words = "words" in setup.modalities
     spent = Profile() if profile else None
     names = [item.name for item in inputs]
-    schema = tables.columns(opened.classes, with_profile=profile)
-    seconds = tables.timeline_columns(opened.classes)
+    schema = tables.columns(opened.classes, with_profile=profile, with_words=with_words)
+    seconds = tables.timeline_columns(opened.classes, with_words=with_words)
     with (
         journal.Journal(kept, schema, seconds, overwrite=overwrite, lag_s=LAG_S if is_cluster else 0.0) as rows,
         saying_how_to_continue(len(names), rows),
@@ -189,19 +210,21 @@ def predict(
         if timeline is not None:  # first: who reads the table from stdout may leave early
             _write(timeline, rows.timeline(names), seconds, "--timeline")
         _write(output, complete(rows.rows(names)), schema, "-o")
-        counts = Counter(map(rows.status, names))
         losses = [name for name in names if rows.status(name) in _NO_ANSWER]
         if not quiet:
             _name_some(losses, rows)
-    if not quiet:
-        said = ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
-        written = " and ".join(str(path) for path in (output, timeline) if path)
-        where = f"; wrote {written}" if written else ""
-        typer.echo(f"{count(len(names), 'file')}: {said}{where}", err=True)
+            _say_what_was_done(Counter(map(rows.status, names)), output, timeline)
     if spent is not None:
         show_profile(spent)
     if losses:
         raise typer.Exit(FAILED)
+
+
+def _say_what_was_done(counts: Mapping[str, int], *outputs: Path | None) -> None:
+    said = ", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status])
+    written = " and ".join(str(path) for path in outputs if path)
+    where = f"; wrote {written}" if written else ""
+    typer.echo(f"{count(sum(counts.values()), 'file')}: {said}{where}", err=True)
 
 
 def _write(output: Path | None, rows: "Iterable[Row]", schema: Mapping[str, type], option: str) -> None:

@@ -1,6 +1,6 @@
 """Options of the commands that read labelled corpora and train: which files, which front end, which recipe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mercli.face_networks import OutsideNetwork
     from mercli.limits import Limits
     from mercli.setup import Setup
+    from mercli.sources import Source
     from mercli.training import Recipe
     from mercli.voice.spec import VoiceSpec
+    from mercli.words.labelled import LabelledTexts
 
 Corpora = Annotated[
     list[Path],
@@ -135,8 +137,8 @@ class FrontEnd:
         spec = (self.voice or self.bundle.voice_spec).encoder
         return spec.file if spec else None
 
-    def set_up(self, detector: str, limits: "Limits", *, debug: bool) -> "Setup":
-        """Make the setup of the workers; networks that were given are tried, which takes a moment."""
+    def set_up(self, detector: str, limits: "Limits", sources: "Iterable[Source]", *, debug: bool) -> "Setup":
+        """Make the setup of workers for some files; networks that were given are tried, which takes a moment."""
         from mercli.fitting import try_encoder
         from mercli.setup import make_setup
 
@@ -151,7 +153,16 @@ class FrontEnd:
             voice=tried or self.voice or self.bundle.voice_spec,
             encoder=self.encoder,
             face_network=self.face_network,
+            sources=sources,
         )
+
+    def with_words(self, texts: "LabelledTexts", *, seed: int) -> "FrontEnd":
+        """Give the same with words that are learnt from a table of texts, which takes a moment."""
+        from mercli.words.own import learn_part
+
+        part, record = learn_part(texts, seed=seed)
+        training = {**self.bundle.training, "words_classifier": record}
+        return replace(self, bundle=replace(self.bundle, words=part, training=training))
 
     def recipe(self, setup: "Setup") -> "Recipe":
         """Give the recipe, for evidence that is measured by a setup."""
@@ -189,6 +200,8 @@ def open_front_end(
     network = find(face_network) if face_network is not None else None
     if network is not None:
         front = network.put_into(front)
+    if modalities is not None and "words" not in modalities:
+        front = replace(front, words=None)
     if front.face is not None:
         training.check(face_pooling=face_pooling or front.face.spec.pooling)
     elif face_pooling is not None:

@@ -63,6 +63,11 @@ class Corpus:
         return chain((example.path for example in self.examples), self.tables)
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """Give the files, in order."""
+        return tuple(example.path for example in self.examples)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Give the classes that occur, in the order of every table."""
         return emotions.ordered(example.label for example in self.examples)

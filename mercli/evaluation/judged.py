@@ -15,8 +15,11 @@ from mercli.inputs import table_name
 from mercli.result import PROBABILITY_DIGITS
 from mercli.tables import Row, Value
 
-VOICE, FACE, FUSION, BOTH = "voice", "face", "fusion", "fusion where both"
-"""What is scored: the last only where some clips that are answered have one modality and others two."""
+VOICE, FACE, WORDS, FUSION = "voice", "face", "words", "fusion"
+"""What is scored."""
+
+BOTH, ALL = "fusion where both", "fusion where all"
+"""The fusion where two modalities or three are there, scored where some clips that are answered have fewer."""
 
 _MOST_GROUPS = 12  # values of a trait by which results are told apart
 
@@ -51,13 +54,14 @@ class Judged:
     @classmethod
     def gather(cls, answers: Answers, examples: Sequence[Example], classes: tuple[str, ...]) -> "Judged":
         """Lay answers out by what is scored."""
-        said = {VOICE: answers.said.voice, FACE: answers.said.face}
+        said = {VOICE: answers.said.voice, FACE: answers.said.face, WORDS: answers.said.words}
         there = {name: rows for name, rows in said.items() if not np.isnan(rows).all()}
-        if len(there) == 2:
+        if len(there) > 1:
+            lacking = ~np.all([_judged(rows) for rows in there.values()], axis=0)
+            whole = BOTH if len(there) == 2 else ALL
             there[FUSION] = answers.said.fused
-            alone = ~(_judged(said[VOICE]) & _judged(said[FACE]))
-            if (alone & _judged(answers.said.fused)).any() and not alone.all():
-                there[BOTH] = np.where(alone[:, np.newaxis], np.nan, answers.said.fused)
+            if (lacking & _judged(answers.said.fused)).any() and not lacking.all():
+                there[whole] = np.where(lacking[:, np.newaxis], np.nan, answers.said.fused)
         return cls([examples[i] for i in answers.rows], answers.rows, answers.rounds, there, classes)
 
     @property
@@ -117,7 +121,7 @@ class Judged:
 
     def rows(self) -> list[Row]:
         """Lay the answers out as a table: a row each, in order."""
-        final = next(self.answers[what] for what in (FUSION, VOICE, FACE) if what in self.answers)
+        final = next(self.answers[what] for what in (FUSION, VOICE, FACE, WORDS) if what in self.answers)
         laid: list[Row] = []
         for i, example in enumerate(self.examples):
             row: dict[str, Value] = {
@@ -128,7 +132,7 @@ class Judged:
                 "emotion": self._answer(final[i]),
                 **self._cells("p", final[i]),
             }
-            for what in (VOICE, FACE):
+            for what in (VOICE, FACE, WORDS):
                 if what in self.answers:
                     row |= self._cells(what, self.answers[what][i])
             laid.append(row)
@@ -137,7 +141,7 @@ class Judged:
     def columns(self) -> dict[str, type]:
         """Name the columns of `rows`, with the type of their values."""
         first = {"file": str, "label": str, "speaker": str, "round": int, "emotion": str}
-        prefixes = ["p", *(what for what in (VOICE, FACE) if what in self.answers)]
+        prefixes = ["p", *(what for what in (VOICE, FACE, WORDS) if what in self.answers)]
         return {**first, **{f"{prefix}_{name}": float for prefix in prefixes for name in self.classes}}
 
     def _answer(self, posterior: NDArray[np.float64]) -> str | None:

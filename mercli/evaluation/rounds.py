@@ -191,7 +191,9 @@ def judge_rounds(rounds: Iterable[Round], table: Table, classes: Sequence[str]) 
     for each in rounds:
         rows.append(each.tested)
         said.append(training.judge_all(each.bundle, table.take(each.tested), classes))
-    parts = [np.concatenate([getattr(part, name) for part in said]) for name in ("voice", "face", "fused")]
+    parts = [
+        np.concatenate([getattr(part, name) for part in said]) for name in ("voice", "face", "fused", "words")
+    ]
     numbers = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
     return Answers(np.concatenate(rows), Posteriors(*parts), numbers)
 
@@ -208,7 +210,7 @@ def judge_held_out(table: Table, base: Bundle, *, seed: int, recipe: Recipe | No
     said = Posteriors.nothing(len(table.labels), len(classes))
     for each in rounds(table, base, Protocol(FOLDS), seed=seed, recipe=recipe):
         part = training.judge_all(each.bundle, table.take(each.tested), classes)
-        for modality in ("voice", "face", "fused"):
+        for modality in ("voice", "face", "fused", "words"):
             getattr(said, modality)[each.tested] = getattr(part, modality)
     return said
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mercli.evaluation import original
-from mercli.evaluation.judged import BOTH, FUSION
+from mercli.evaluation.judged import ALL, BOTH, FUSION
 from mercli.evaluation.scores import RATES, Scores
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _drawn(drawn: "Permuted", rate: str) -> str:
 def _published(found: "Evaluation") -> Section:
     rows = []
     for what, score in found.scores.items():
-        if figures := found.published.get(FUSION if what == BOTH else what):
+        if figures := found.published.get(FUSION if what in (BOTH, ALL) else what):
             pairs = ((with_interval(score, rate), f"{figures[rate]:.3f}") for rate in ("accuracy", "macro_f1"))
             rows.append((what, str(score.n), str(score.n_speakers), *(cell for pair in pairs for cell in pair)))
     headings = ("", "clips", "speakers", "accuracy here", "published", "macro-F1 here", "published")

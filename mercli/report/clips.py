@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from mercli.charts.theme import Palette, config
-from mercli.charts.timeline import DATA, timeline
-from mercli.report.results import DECIDED_BY, MODALITIES, STATUSES, Results, Timelines
+from mercli.charts.timeline import DATA, ROWS, ROWS_WITH_WORDS, timeline
+from mercli.report.results import STATUSES, Results, Timelines
 from mercli.report.seconds import MISSING, SCALE, pack
 from mercli.tables import Row, Value
 
@@ -37,6 +37,7 @@ COLUMNS = (
     Column("Decided by", "decided_by"),
     Column("Voice", "voice_emotion"),
     Column("Face", "face_emotion"),
+    Column("Words", "words_emotion"),
     Column("Coverage", "face_coverage", 2),
     Column("Duration (s)", "duration_s", 1),
     Column("Error", "error"),
@@ -62,16 +63,17 @@ def clips(results: Results, timelines: Timelines | None, pictures: "Pictures | N
     """
     times = Counter(row["file"] for row in results.rows)
     found = pictures.found if pictures else {}
-    lines = [_line(row, times[row["file"]] > 1, found) for row in results.rows]
+    columns = [column for column in COLUMNS if column.name != "words_emotion" or results.has_words]
+    lines = [_line(row, columns, times[row["file"]] > 1, found) for row in results.rows]
     return {
-        "columns": COLUMNS,
+        "columns": columns,
         "lines": lines,
         "n_pictures": sum(line["picture"] is not None for line in lines),
         "picture_px": pictures.size_px if pictures else None,
         "pictures_missing": pictures.missing if pictures else [],
         "choices": {
             name: [(value, n) for value in known if (n := _count(results.rows, name, value))]
-            for name, known in (("status", STATUSES), ("emotion", results.classes), ("decided_by", DECIDED_BY))
+            for name, known in _choices(results)
         },
         "data": _data(results, timelines),
         "timeline": timelines.name if timelines else None,
@@ -92,8 +94,15 @@ def shown(value: Value, decimals: int | None) -> str:
     return str(value) if decimals is None else f"{value:.{decimals}f}"
 
 
-def _line(row: Row, is_of_several: bool, pictures: Mapping[tuple[Value, Value], str]) -> dict[str, Any]:
-    cells = [(column, row[column.name], shown(row[column.name], column.decimals)) for column in COLUMNS]
+def _choices(results: Results) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Name the columns that lines are chosen by, with what may stand in them."""
+    return ("status", STATUSES), ("emotion", results.classes), ("decided_by", results.decided_by)
+
+
+def _line(
+    row: Row, columns: Sequence[Column], is_of_several: bool, pictures: Mapping[tuple[Value, Value], str]
+) -> dict[str, Any]:
+    cells = [(column, row[column.name], shown(row[column.name], column.decimals)) for column in columns]
     picture = pictures.get((row["file"], row["face"]))
     return {"cells": cells, "face": row["face"] if is_of_several else None, "picture": picture}
 
@@ -106,9 +115,10 @@ def _data(results: Results, timelines: Timelines | None) -> dict[str, Any]:
     """Give what the script makes panels of: probabilities as they are, the seconds of each file packed."""
     data: dict[str, Any] = {
         "classes": results.classes,
+        "said_by": list((ROWS_WITH_WORDS if results.has_words else ROWS).values()),
         "rows": [
             [
-                [_probabilities(row, prefix, results.classes) for prefix in MODALITIES],
+                [_probabilities(row, prefix, results.classes) for prefix in results.modalities],
                 row["n_face_frames"],
                 row["n_frames"],
                 row["bundle"],
@@ -122,17 +132,19 @@ def _data(results: Results, timelines: Timelines | None) -> dict[str, Any]:
         for row in data["rows"]:
             row.pop()
     if timelines is not None:
+        kinds = ROWS_WITH_WORDS if timelines.has_words else ROWS
         places: dict[Value, int] = {}
         for i, row in enumerate(results.rows):
             places.setdefault(row["file"], i)
         data["files"] = [places[row["file"]] for row in results.rows]
         data["timelines"] = {
-            str(places[name]): pack(rows, results.classes)
+            str(places[name]): pack(rows, results.classes, kinds)
             for name, rows in timelines.seconds.items()
             if name in places
         }
         below = {"orient": "bottom", "columns": 4}
-        data["spec"], data["spec_data"] = timeline(results.classes), DATA
+        data["spec"], data["spec_data"] = timeline(results.classes, rows=kinds), DATA
+        data["kinds"] = list(kinds.values())
         data["config"] = {**config(_PAGE), "legend": {**config(_PAGE)["legend"], **below}}
         data["scale"], data["missing"] = SCALE, MISSING
     return data

@@ -9,7 +9,7 @@ from typing import Any
 from mercli.card import MEANING
 from mercli.charts import counts, drawing
 from mercli.charts.theme import EMOTION_COLOURS
-from mercli.report.results import DECIDED_BY, STATUSES, Results
+from mercli.report.results import STATUSES, Results
 from mercli.tables import Row
 
 NO_ANSWER = STATUSES[2:]
@@ -58,7 +58,7 @@ def overview(results: Results) -> dict[str, Any]:
         "bundles": Counter(str(row["bundle"]) for row in results.rows).most_common(),
         "failures": _reasons(files, NO_ANSWER),
         "shortfalls": _reasons(files, ("partial",)),
-        "figures": _figures(files, results.classes),
+        "figures": _figures(files, results),
         "meaning": MEANING,
     }
 
@@ -92,15 +92,15 @@ def _reasons(files: Sequence[Row], statuses: Sequence[str]) -> dict[str, Any]:
     return {"n": found.total(), "told": told, "untold": found.total() - sum(n for _, n in told)}
 
 
-def _figures(files: Sequence[Row], classes: Sequence[str]) -> list[Figure]:
+def _figures(files: Sequence[Row], results: Results) -> list[Figure]:
     colours = drawing.palette()
     answers = Counter(str(row["emotion"]) for row in files if row["emotion"] is not None)
     figures = []
     if answers:
-        named = {name: answers[name] for name in classes}
+        named = {name: answers[name] for name in results.classes}
         figures.append(_bars("Emotions", "files by emotion", named, EMOTION_COLOURS))
         deciding = Counter(str(row["decided_by"]) for row in files if row["decided_by"] is not None)
-        told = {name: deciding[name] for name in DECIDED_BY}
+        told = {name: deciding[name] for name in results.decided_by}
         figures.append(_bars("Who decided", "files by what decided", told, dict.fromkeys(told, colours.accent)))
     for column, title, axis, what in (
         ("confidence", "Confidence", "confidence", "the probability of the answer"),

@@ -14,12 +14,13 @@ STATUSES = ("ok", "partial", "failed", "crashed", "timeout")
 """What may become of a file, in the order in which a page tells of it."""
 
 DECIDED_BY = ("voice", "face", "both")
+_WITH_WORDS = ("voice", "face", "words", "both", "all")
 
 MOST_ROWS = 50_000
 """A page of more would take a browser minutes to lay out."""
 
 MODALITIES = ("p", "voice_p", "face_p")
-"""What the columns of probabilities begin with: both, the voice, the face."""
+"""What the columns of probabilities begin with: both, the voice, the face; the words are in some tables only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ class Results:
     rows: Sequence[Row]
 
     @property
+    def has_words(self) -> bool:
+        """Tell whether words were looked at."""
+        return bool(self.rows) and "n_words" in self.rows[0]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Give what the columns of probabilities begin with."""
+        return (*MODALITIES, "words_p") if self.has_words else MODALITIES
+
+    @property
+    def decided_by(self) -> tuple[str, ...]:
+        """Give what may have decided."""
+        return _WITH_WORDS if self.has_words else DECIDED_BY
+
+    @property
     def files(self) -> list[Row]:
         """Give the first row of each file, which is about its main face."""
         first: dict[object, Row] = {}
@@ -56,6 +72,7 @@ class Timelines:
     name: str
     classes: tuple[str, ...]
     seconds: Mapping[str, Sequence[Row]]
+    has_words: bool = False
 
 
 def read_results(path: Path) -> Results:
@@ -85,7 +102,7 @@ def read_results(path: Path) -> Results:
         if list(names[:2]) != ["file", "status"] or "emotion" not in names:
             raise Refused("it is not a table that `mercli predict` wrote")
         classes = _classes(names, "p_")
-        return tables.columns(classes)
+        return tables.columns(classes, with_words="n_words" in names)
 
     rows = read_rows(path, schema_of)
     if len(rows) > MOST_ROWS:
@@ -117,9 +134,10 @@ def read_timelines(path: Path, results: Results) -> Timelines:
         If it is no such table, is empty or damaged, or is of another bundle.
     """
     classes: tuple[str, ...] = ()
+    has_words = False
 
     def schema_of(names: Sequence[str]) -> dict[str, type]:
-        nonlocal classes
+        nonlocal classes, has_words
         if list(names[:3]) != ["file", "start_s", "end_s"]:
             raise Refused("it is not a timeline that `mercli predict --timeline` wrote")
         classes = _classes(names, "p_")
@@ -128,7 +146,8 @@ def read_timelines(path: Path, results: Results) -> Timelines:
                 f"its classes are {', '.join(classes)}, those of {results.name} are {', '.join(results.classes)}: "
                 "they are of different bundles"
             )
-        return tables.timeline_columns(classes)
+        has_words = any(name.startswith("words_") for name in names)
+        return tables.timeline_columns(classes, with_words=has_words)
 
     seconds: dict[str, list[Row]] = {}
     for number, row in enumerate(read_rows(path, schema_of), 1):
@@ -141,7 +160,7 @@ def read_timelines(path: Path, results: Results) -> Timelines:
         starts = [float(row["start_s"] or 0) for row in rows]
         if any(second - first != 1 for first, second in pairwise(starts)):
             raise UsageError(f"{path}: the seconds of {name} do not follow each other; the file is damaged")
-    return Timelines(told(path.name), classes, seconds)
+    return Timelines(told(path.name), classes, seconds, has_words)
 
 
 def _classes(names: Sequence[str], prefix: str) -> tuple[str, ...]:
@@ -159,14 +178,17 @@ def _what_is_wrong(row: Row, classes: Sequence[str]) -> str | None:
         return "it lacks its file or its bundle"
     if row["status"] not in STATUSES:
         return f"its status is {row['status'] or 'missing'}, and none of {', '.join(STATUSES)}"
-    for name in ("emotion", "voice_emotion", "face_emotion"):
-        if row[name] is not None and row[name] not in classes:
+    for name in ("emotion", "voice_emotion", "face_emotion", "words_emotion"):
+        if row.get(name) is not None and row[name] not in classes:
             return f"its {name}, {row[name]}, is none of the table's classes"
-    if row["decided_by"] not in (None, *DECIDED_BY):
-        return f"decided_by is {row['decided_by']}, and none of {', '.join(DECIDED_BY)}"
+    has_words = "n_words" in row
+    deciding = _WITH_WORDS if has_words else DECIDED_BY
+    if row["decided_by"] not in (None, *deciding):
+        return f"decided_by is {row['decided_by']}, and none of {', '.join(deciding)}"
     if (row["emotion"] is None) != (row["confidence"] is None):
         return "of emotion and confidence one is missing"
-    probabilities = [f"{prefix}_{name}" for prefix in MODALITIES for name in classes]
+    prefixes = (*MODALITIES, "words_p") if has_words else MODALITIES
+    probabilities = [f"{prefix}_{name}" for prefix in prefixes for name in classes]
     return _no_probability(row, ["confidence", "face_coverage", *probabilities])
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ SCALE = 250
 MISSING = 255
 
 
-def pack(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
+def pack(rows: Sequence[Row], classes: Sequence[str], prefixes: Iterable[str] = ROWS) -> dict[str, Any]:
     """Pack the seconds of a clip.
 
     Parameters
@@ -29,14 +29,16 @@ def pack(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
         Of a timeline's table, one a second, in order.
     classes : sequence of str
         The bundle's classes.
+    prefixes : iterable of str
+        What the columns of what is packed begin with.
 
     Returns
     -------
     dict
-        ``start``, ``step`` and ``end`` in seconds, and ``bytes``: in base64, for each step and each of both, voice
-        and face the index of the likeliest class and the probability of each class; see `SCALE` and `MISSING`.
+        ``start``, ``step`` and ``end`` in seconds, and ``bytes``: in base64, for each step and each of the
+        prefixes the index of the likeliest class and the probability of each class; see `SCALE` and `MISSING`.
     """
-    names = [[f"{prefix}_{name}" for name in classes] for prefix in ROWS]
+    names = [[f"{prefix}_{name}" for name in classes] for prefix in prefixes]
     said = np.array([[[row[name] for name in of] for of in names] for row in rows], np.float64)
     step = math.ceil(len(rows) / STEPS)
     said = _pooled(said, step)

@@ -148,7 +148,7 @@
     if (said.every((of) => of === null)) {
       return make("p", { textContent: "There is no answer, so no probabilities." });
     }
-    const titles = ["class", "both", "voice", "face"];
+    const titles = ["class", ...data.said_by];
     const head = make("tr", {}, ...titles.map((title) => make("th", { scope: "col", textContent: title })));
     const lines = data.classes.map((name, k) => make(
       "tr",
@@ -195,7 +195,7 @@
 
   // Timelines
 
-  const KINDS = ["both", "voice", "face"];
+  const KINDS = data.kinds ?? [];
 
   const unpack = (packed) => {
     const bytes = Uint8Array.from(atob(packed.bytes), (character) => character.charCodeAt(0));
