@@ -149,7 +149,7 @@ def fit(
     _check_what_is_left(corpus, measured.problems)
     base = with_detector(base, setup)
     familiar = known_by(known_texts, table)
-    recipe = replace(recipe, keeps_weight=familiar)
+    recipe = replace(recipe, keeps_weight=familiar or recipe.keeps_weight)
     classes = ordered(table.labels)
     if drawn is None:
         trained = tested = table

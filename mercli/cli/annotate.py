@@ -69,7 +69,7 @@ def annotate(
         debug=debug,
         encoder=voice_encoder,
         timeline=True,
-        paths=[file],
+        paths=[video],
     )
     if not quiet and "voice" in setup.modalities:
         say_what_is_compiled()
