@@ -39,14 +39,14 @@ MODALITY_NAMES = {"voice": "voice", "face": "face", "words": "words", "fused": "
 class Fitted:
     """Hold a trained bundle, what it scored on held-out speakers, and what could not be used, or not whole.
 
-    `known` says where the words were learnt from what they were tested on.
+    `familiar` says where the words were learnt from what they were tested on.
     """
 
     bundle: Bundle
     scores: dict[str, Scores]
     problems: dict[Path, str]
     damaged: dict[Path, str]
-    known: str | None = None
+    familiar: str | None = None
 
 
 def try_encoder(path: Path, limits: Limits, *, debug: bool = False) -> VoiceSpec:
@@ -149,8 +149,8 @@ def fit(
     table = measured.table
     _check_what_is_left(corpus, measured.problems)
     base = with_detector(base, setup)
-    known = known_by(known_texts, table)
-    recipe = replace(recipe, keeps_weight=known)
+    familiar = known_by(known_texts, table)
+    recipe = replace(recipe, keeps_weight=familiar or recipe.keeps_weight)
     classes = ordered(table.labels)
     if drawn is None:
         trained = tested = table
@@ -170,8 +170,8 @@ def fit(
         )
         said = training.judge_all(bundle, tested, classes)
         protocol = _split_protocol(models, fusion, test, seed)
-    if known:
-        protocol += f" WORDS KNOWN: {known}: the scores of words, and of the fusion with them, are too good."
+    if familiar:
+        protocol += f" WORDS KNOWN: {familiar}: the scores of words, and of the fusion with them, are too good."
     scores = score_all(said, tested, classes, bundle.modalities)
     if not scores:
         raise CorpusError("nothing to test on: no clip of the speakers held out has what was trained on")
@@ -199,7 +199,7 @@ def fit(
         "owes its users the terms of that data."
     )
     card = write_card(bundle, data=data, protocol=protocol, scores=scores, command=command)
-    return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged, known)
+    return Fitted(replace(bundle, card=card), scores, measured.problems, measured.damaged, familiar)
 
 
 def _network_name(base: Bundle, setup: Setup) -> str:

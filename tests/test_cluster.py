@@ -281,6 +281,32 @@ def test_models_that_workers_lack_are_sent_once(
         assert (Path(found) / "voice.onnx").read_bytes() == (bundle / "voice.onnx").read_bytes()
 
 
+def test_a_detector_and_a_face_network_travel_with_the_bundle(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(luggage, "_place", lambda: tmp_path / "sent")
+    (tmp_path / "yunet.onnx").write_bytes(b"finds")
+    (tmp_path / "judge.onnx").write_bytes(b"judges")
+    contract = Contract.from_json(
+        {"size_px": 48, "channels": 1, "layout": "NCHW", "mean": [0], "std": [255], "classes": ["happy", "sad"]}
+    )
+    network = OutsideNetwork("judge", str(tmp_path / "judge.onnx"), 6, sha256(b"judges"), contract)
+    here = replace(setup, detector=str(tmp_path / "yunet.onnx"), face_network=network)
+    items, sent = luggage.pack(here), luggage.contents(here)
+    away = replace(
+        here,
+        bundle=str(tmp_path / "none"),
+        detector=str(tmp_path / "none.onnx"),
+        face_network=replace(network, file=str(tmp_path / "none.onnx")),
+    )
+    assert luggage.unpack(away, items, None) is None
+    found = luggage.unpack(away, items, sent)
+    assert found is not None
+    assert found.face_network is not None
+    assert Path(found.detector).read_bytes() == b"finds"
+    assert Path(found.face_network.file).read_bytes() == b"judges"
+
+
 def _digest(manifest: dict[str, object]) -> str:
     from mercli.bundle import _digest
 
@@ -309,8 +335,9 @@ def test_another_version_of_mercli_is_refused(setup: Setup) -> None:
     assert "install the same there" in str(work_off(order, ()).refusal)
 
 
-def test_a_voice_encoder_has_to_lie_where_all_machines_see_it(setup: Setup, tmp_path: Path) -> None:
-    away = replace(setup, encoder=str(tmp_path / "away.onnx"))
+@pytest.mark.parametrize("field", ["encoder", "transcribe"])
+def test_speech_networks_have_to_lie_where_all_machines_see_them(field: str, setup: Setup, tmp_path: Path) -> None:
+    away = replace(setup, **{field: str(tmp_path / "away")})  # type: ignore[arg-type]
     with pytest.raises(MercliError, match="put it where all machines see it"):
         luggage.unpack(away, luggage.pack(setup), None)
 

@@ -169,8 +169,8 @@ def _say(fitted: "Fitted", labelled: "Corpus", wanted: Sequence[str], *, quiet: 
         typer.echo(f"used as far as it can be read: {path}: {reason}", err=True)
     if labelled.left_out and not quiet:
         typer.echo(f"left out: {labelled.left_out} files of other classes", err=True)
-    if fitted.known:
-        typer.echo(f"{fitted.known}: the scores of words, and of the fusion with them, are too good", err=True)
+    if fitted.familiar:
+        typer.echo(f"{fitted.familiar}: the scores of words, and of the fusion with them, are too good", err=True)
     absent = [label for label in wanted if label not in labelled.classes]
     if absent and not quiet:
         typer.echo(f"no example of {', '.join(absent)}: the bundle does not know it", err=True)

@@ -86,13 +86,14 @@ def unpack(setup: Setup, items: tuple[Item, ...], sent: bytes | None) -> Setup |
     Raises
     ------
     MercliError
-        If the speech network, which is never sent, is not there.
+        If a speech network or recognition, which are never sent, is not there.
     """
-    if setup.encoder is not None and not os.path.isfile(setup.encoder):  # noqa: PTH113 - no Path is needed
-        raise MercliError(
-            f"the voice encoder {setup.encoder} is not on a worker's machine; put it where all machines see it "
-            "under the same path"
-        )
+    for what, path in (("voice encoder", setup.encoder), ("speech recognition", setup.transcribe)):
+        if path is not None and not os.path.exists(path):  # noqa: PTH110 - no Path is needed
+            raise MercliError(
+                f"the {what} {path} is not on a worker's machine; put it where all machines see it under the same "
+                "path"
+            )
     if sent is not None:
         _keep(sent)
     for item in items:
@@ -109,7 +110,7 @@ def unpack(setup: Setup, items: tuple[Item, ...], sent: bytes | None) -> Setup |
 
 
 def _named(setup: Setup) -> dict[str, str]:
-    """Give the paths in a setup, but for the speech network, which is never sent."""
+    """Give the paths in a setup, but for those of what is never sent."""
     named = {_BUNDLE: setup.bundle}
     if os.path.isabs(setup.detector):  # noqa: PTH117 - else it is "haar", which is no file
         named[_DETECTOR] = setup.detector
