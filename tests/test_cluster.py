@@ -28,6 +28,9 @@ from mercli.cluster.engine import Engine
 from mercli.cluster.host import Errand, Order, work_off
 from mercli.cluster.spread import chunk_size
 from mercli.errors import MercliError, UsageError
+from mercli.face.contract import Contract
+from mercli.face_networks import OutsideNetwork
+from mercli.files import sha256
 from mercli.limits import Limits
 from mercli.registry import cache_folder
 from mercli.setup import Setup, make_setup, open_bundle
@@ -288,7 +291,15 @@ def test_a_detector_and_a_face_network_travel_with_the_bundle(
     (tmp_path / "yunet.onnx").write_bytes(b"finds")
     (tmp_path / "judge.onnx").write_bytes(b"judges")
     contract = Contract.from_json(
-        {"size_px": 48, "channels": 1, "layout": "NCHW", "mean": [0], "std": [255], "classes": ["happy", "sad"]}
+        {
+            "size_px": 48,
+            "channels": 1,
+            "layout": "NCHW",
+            "mean": [0],
+            "std": [255],
+            "output": "logits",
+            "classes": ["happy", "sad"],
+        }
     )
     network = OutsideNetwork("judge", str(tmp_path / "judge.onnx"), 6, sha256(b"judges"), contract)
     here = replace(setup, detector=str(tmp_path / "yunet.onnx"), face_network=network)
