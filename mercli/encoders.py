@@ -10,6 +10,7 @@ from mercli.files import PLAIN_NAME, sha256
 from mercli.voice.encoder_spec import LARGEST_BYTES, EncoderSpec
 
 if TYPE_CHECKING:
+    from mercli.inference import Opener
     from mercli.voice.speech_network import Pace, SpeechNetwork
 
 
@@ -82,7 +83,7 @@ def _refuse_absent(path: Path, name: str, spec: EncoderSpec) -> None:
         raise UsageError(f"{path} is not a regular file; type --voice-encoder and the path of the file itself")
 
 
-def load(path: Path, spec: EncoderSpec) -> "SpeechNetwork":
+def load(path: Path, spec: EncoderSpec, open_network: "Opener | None" = None) -> "SpeechNetwork":
     """Open an encoder in a worker.
 
     Parameters
@@ -91,6 +92,8 @@ def load(path: Path, spec: EncoderSpec) -> "SpeechNetwork":
         From `find`.
     spec : EncoderSpec
         Says what it has to be.
+    open_network : Opener, optional
+        Runs it elsewhere; without one this process does.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def load(path: Path, spec: EncoderSpec) -> "SpeechNetwork":
     model = _read(path, spec.size_bytes)
     if sha256(model) != spec.sha256:
         raise BundleError(f"the voice encoder {path} was changed while the run was going on")
-    return SpeechNetwork(model, spec.file)
+    return SpeechNetwork(model, spec.file, *([open_network] if open_network else []))
 
 
 def measure(path: Path) -> tuple[str, int, int, "Pace"]:

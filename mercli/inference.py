@@ -1,8 +1,9 @@
 """ONNX networks and classifiers, run on one thread from bytes that were checked before."""
 
+import abc
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -10,61 +11,38 @@ from numpy.typing import NDArray
 
 from mercli.errors import BundleError
 
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
 _ROUNDING = 1e-5
 
 
-class Network:
-    """Run one ONNX model.
+class Runner(abc.ABC):
+    """Run one ONNX model, here or elsewhere.
 
     Parameters
     ----------
-    model : bytes
-        The ONNX file's content.
     what : str
         What it is, for error messages.
-    any_length : bool
-        Whether it is given one thing at a time, such as a sound, of a length that is never the same; without it
-        the model has to take batches of any size.
+    input_shape : list of int, str or None
+        Of its one input, as onnxruntime gives it.
+    output_shapes : dict of str to list
+        Of its outputs, likewise.
     singly : bool
-        Whether a model that takes nothing but one thing at a time will do: it is then given each by itself.
-
-    Raises
-    ------
-    BundleError
-        If the bytes are no ONNX model that can be run, the model has not exactly one input, a batch of float32,
-        or it keeps data in other files.
+        Whether it is given each thing of a batch by itself, where it takes no more.
     """
 
-    def __init__(self, model: bytes, what: str, *, any_length: bool = False, singly: bool = False) -> None:
-        _refuse_outside_data(model, what)
-        options = ort.SessionOptions()
-        # Workers fill the cores: a pool inside each would fight the others.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.enable_mem_pattern = not any_length  # a plan of the memory helps only where it is needed again
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises its own types, none of them public
-            raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
-        # It keeps the file's content, hundreds of megabytes of a speech network, for a change that never comes.
-        self._session._model_bytes = None
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
-        shape = inputs[0].shape
-        self._singly = bool(singly and shape and shape[0] == 1)
-        fixed = shape and isinstance(shape[0], int) and not (any_length and shape[0] == 1) and not self._singly
-        if inputs[0].type != "tensor(float)" or not shape or fixed:
-            size = "one" if any_length else "any size"
-            raise BundleError(f"{what} does not take float32 batches of {size}; it is another model")
+    def __init__(
+        self,
+        what: str,
+        input_shape: list[int | str | None],
+        output_shapes: dict[str, list[int | str | None]],
+        *,
+        singly: bool = False,
+    ) -> None:
         self._what = what
-        self._input = inputs[0].name
-        self.input_shape: list[int | str | None] = shape
-        self.output_shapes: dict[str, list[int | str | None]] = {
-            output.name: output.shape for output in self._session.get_outputs()
-        }
+        self.input_shape = input_shape
+        self.output_shapes = output_shapes
+        self._singly = bool(singly and input_shape and input_shape[0] == 1)
 
     def run(self, values: NDArray[np.float32], widths: Mapping[str, int]) -> list[NDArray[np.float32]]:
         """Give outputs for a batch.
@@ -99,6 +77,7 @@ class Network:
                 )
         return given
 
+    @abc.abstractmethod
     def give(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
         """Give outputs for a batch, whatever their shapes are.
 
@@ -119,11 +98,86 @@ class Network:
         BundleError
             If the model fails on the batch.
         """
+
+
+class Network(Runner):
+    """Run one ONNX model in this process.
+
+    Parameters
+    ----------
+    model : bytes
+        The ONNX file's content.
+    what : str
+        What it is, for error messages.
+    any_length : bool
+        Whether it is given one thing at a time, such as a sound, of a length that is never the same; without it
+        the model has to take batches of any size.
+    singly : bool
+        Whether a model that takes nothing but one thing at a time will do: it is then given each by itself.
+    providers : sequence
+        What computes, as onnxruntime names it; the processor, unless told otherwise.
+
+    Raises
+    ------
+    BundleError
+        If the bytes are no ONNX model that can be run, the model has not exactly one input, a batch of float32,
+        it keeps data in other files, or the first of the providers cannot be had.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        what: str,
+        *,
+        any_length: bool = False,
+        singly: bool = False,
+        providers: Sequence[Any] = (CPU,),
+    ) -> None:
+        _refuse_outside_data(model, what)
+        options = ort.SessionOptions()
+        # Workers fill the cores: a pool inside each would fight the others.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.enable_mem_pattern = not any_length  # a plan of the memory helps only where it is needed again
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        try:
+            self._session = ort.InferenceSession(model, options, providers=list(providers))
+        except Exception as error:  # onnxruntime raises its own types, none of them public
+            raise BundleError(f"{what} is not an ONNX model that can be run: {_first_line(error)}") from error
+        if CUDA in str(providers[0]) and self._session.get_providers()[0] != CUDA:  # it goes on, and says nothing
+            raise BundleError(
+                f"{what} cannot be opened on the graphics processor: CUDA or its driver is not there"
+            )
+        # It keeps the file's content, hundreds of megabytes of a speech network, for a change that never comes.
+        self._session._model_bytes = None
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise BundleError(f"{what} has {len(inputs)} inputs; one was expected")
+        shape = inputs[0].shape
+        fixed = shape and isinstance(shape[0], int) and not ((any_length or singly) and shape[0] == 1)
+        if inputs[0].type != "tensor(float)" or not shape or fixed:
+            size = "one" if any_length else "any size"
+            raise BundleError(f"{what} does not take float32 batches of {size}; it is another model")
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        super().__init__(what, shape, outputs, singly=singly)
+        self._input = inputs[0].name
+
+    def give(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
+        """Give outputs for a batch; see `Runner.give`."""
         try:
             given = self._session.run(list(outputs), {self._input: values})
             return [np.asarray(result, np.float32) for result in given]
         except Exception as error:  # onnxruntime raises its own types, none of them public
             raise BundleError(f"{self._what} cannot be run: {_first_line(error)}") from error
+
+
+class Opener(Protocol):
+    """Open a network, here or elsewhere; see `Network`."""
+
+    def __call__(self, model: bytes, what: str, *, any_length: bool = False, singly: bool = False) -> Runner:
+        """Open it."""
+        ...
 
 
 class Classifier:

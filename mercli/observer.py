@@ -13,6 +13,7 @@ from mercli.evidence import Evidence
 from mercli.face.pooling import STEPS, STRETCH_S
 from mercli.formats import FRAME_RATE_HZ
 from mercli.fusion import JOINT
+from mercli.inference import Network, Opener
 from mercli.media import Clip, Sound
 from mercli.voice.sets import FeatureSet, feature_set
 
@@ -50,6 +51,8 @@ class Observer:
         About how many frames a second to look at.
     words : WordsReading or None
         Reads what is said; needed for the words.
+    open_network : Opener
+        Runs the face network, here or elsewhere.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Observer:
         all_faces: bool = False,
         frame_rate_hz: float = FRAME_RATE_HZ,
         words: "WordsReading | None" = None,
+        open_network: Opener = Network,
     ) -> None:
         self._voice = self._face = self._network = None
         if "voice" in modalities:
@@ -77,7 +81,7 @@ class Observer:
 
             cv2.setNumThreads(1)
             self._face = bundle.face.spec
-            self._network = FaceNetwork(bundle.face.network, bundle.face.spec)
+            self._network = FaceNetwork(bundle.face.network, bundle.face.spec, open_network)
         self._detector = detector
         self._words = words if "words" in modalities else None
         self._altered = altered

@@ -14,6 +14,7 @@ from mercli.clock import CLASSIFIERS, FEATURES, Clock
 from mercli.errors import BundleError, MediaError, sentence
 from mercli.evidence import Evidence
 from mercli.face.path import FacePath
+from mercli.inference import Network, Opener
 from mercli.judge import Judge
 from mercli.observer import Observer
 from mercli.result import Result
@@ -144,6 +145,7 @@ def _worker(setup: Setup) -> tuple[Observer, Judge]:
         all_faces=setup.all_faces,
         frame_rate_hz=setup.frame_rate_hz,
         words=_words_reading(setup) if "words" in setup.modalities else None,
+        open_network=_opener(setup),
     )
     return observer, Judge(bundle, setup.modalities)
 
@@ -191,4 +193,13 @@ def open_features(bundle: Bundle, setup: Setup) -> FeatureSet:
         return feature_set(spec)
     from mercli.voice.encoder import Encoder
 
-    return Encoder(spec, encoders.load(Path(setup.encoder), spec.encoder))
+    return Encoder(spec, encoders.load(Path(setup.encoder), spec.encoder, _opener(setup)))
+
+
+def _opener(setup: Setup) -> Opener:
+    """Give what opens the networks that take long: here, or on a server with a graphics processor."""
+    if setup.server is None:
+        return Network
+    from mercli.serving.remote import RemoteNetwork
+
+    return functools.partial(RemoteNetwork, address=setup.server)

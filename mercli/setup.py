@@ -14,6 +14,7 @@ from mercli.face.choice import HAAR, locate
 from mercli.face_networks import OutsideNetwork
 from mercli.formats import FRAME_RATE_HZ
 from mercli.limits import Limits
+from mercli.serving.link import Address
 from mercli.sources import Source
 from mercli.voice.spec import VoiceSpec
 
@@ -54,6 +55,10 @@ class Setup:
         About how many frames a second to look at.
     face_network : OutsideNetwork or None
         What judges faces in place of the bundle's own.
+    server : Address or None
+        What runs the networks of faces and voices in place of the workers themselves.
+    device : str
+        One of `mercli.device.DEVICES`: where that is to be, for machines that have to start one themselves.
     words_wanted : bool
         Whether a file without words lacks something; subtitles in a file are read only then.
     language : str
@@ -77,6 +82,8 @@ class Setup:
     profile: bool = False
     frame_rate_hz: float = FRAME_RATE_HZ
     face_network: OutsideNetwork | None = None
+    server: Address | None = None
+    device: str = "cpu"
     words_wanted: bool = False
     language: str = ""
     transcribe: str | None = None

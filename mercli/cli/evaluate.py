@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli.compiling import say_what_is_compiled
+from mercli.cli.device import Device, on_device
 from mercli.cli.guard import guarded
 from mercli.cli.options import (
     Debug,
@@ -117,6 +118,7 @@ def evaluate(
     fusion: Fusion = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
+    device: Device = "auto",
     timeout: Timeout = 3600.0,
     max_memory: MaxMemory = None,
     max_duration: MaxDuration = 0.0,
@@ -154,6 +156,7 @@ def evaluate(
         seed,
         quiet,
         debug,
+        device,
     )
     made_by = {
         "base": base,
@@ -198,6 +201,7 @@ class _Run:
     seed: int
     quiet: bool
     debug: bool
+    device: str
 
     def test_bundle(
         self, name: str | None, encoder: Path | None, ranked: bool, allow_seen: bool, leave_out_seen: bool
@@ -230,7 +234,7 @@ class _Run:
             encoder=encoder,
             sources=labelled.paths,
         )
-        with self._display(labelled, setup) as display:
+        with on_device(self.device, setup) as setup, self._display(labelled, setup) as display:
             return evaluate_bundle(labelled, bundle, setup, self._wish(display, ranked), left_out=left_out)
 
     def train_and_test(
@@ -270,7 +274,8 @@ class _Run:
             front = replace(front, bundle=replace(front.bundle, words=None))
         setup = front.set_up(self.detector, self.limits, labelled.paths, debug=self.debug)
         recipe = original.RECIPE if asked.name == ORIGINAL else front.recipe(setup)
-        with self._display(labelled, setup, n_rounds(labelled, asked, seed=self.seed)) as display:
+        rounds = n_rounds(labelled, asked, seed=self.seed)
+        with on_device(self.device, setup) as setup, self._display(labelled, setup, rounds) as display:
             wish = self._wish(display, ranked or asked.name == ORIGINAL)
             return evaluate_protocol(labelled, front.bundle, setup, asked, recipe, wish)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mercli.cli.compiling import say_what_is_compiled
+from mercli.cli.device import Device, on_device
 from mercli.cli.guard import guarded
 from mercli.cli.options import (
     Debug,
@@ -79,6 +80,7 @@ def fit(
     ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
+    device: Device = "auto",
     timeout: Timeout = 3600.0,
     max_memory: MaxMemory = None,
     max_duration: MaxDuration = 0.0,
@@ -120,7 +122,10 @@ def fit(
     setup = front.set_up(face_detector, limits, labelled.paths, debug=debug)
     if not quiet and "voice" in setup.modalities:
         say_what_is_compiled()
-    with Display("measure", len(labelled.examples), quiet=quiet) as display:
+    with (
+        on_device(device, setup) as setup,
+        Display("measure", len(labelled.examples), quiet=quiet) as display,
+    ):
         fitted = fit_corpus(
             labelled,
             front.bundle,

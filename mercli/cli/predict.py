@@ -15,6 +15,7 @@ from mercli.cli import streams
 from mercli.cli.cluster import LAG_S, names_cluster, reached, say_where
 from mercli.cli.compiling import say_what_is_compiled
 from mercli.cli.continuing import say_what_is_done, saying_how_to_continue
+from mercli.cli.device import Device, on_device
 from mercli.cli.guard import FAILED, guarded
 from mercli.cli.options import (
     BundleFolder,
@@ -102,6 +103,7 @@ def predict(
             show_default="no speech recognition",
         ),
     ] = None,
+    device: Device = "auto",
     backend: Annotated[
         str,
         typer.Option(metavar="local|dask|ray", help="Work on this machine, or on the workers of a cluster."),
@@ -187,6 +189,7 @@ def predict(
             reached(backend, scheduler, debug=debug) if is_cluster and plan.todo else contextlib.nullcontext()
         )
         engine = stack.enter_context(cluster)
+        setup = stack.enter_context(on_device(device, setup, at_once=bool(plan.todo) and not is_cluster))
         if not quiet:
             say_what_is_done(plan, len(inputs), rows)
             if engine is not None:

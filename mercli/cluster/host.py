@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import functools
 import multiprocessing
 import os
 import threading
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import mercli
+from mercli import device as devices
 from mercli import kernel_cache
 from mercli.cluster import luggage
 from mercli.cluster.luggage import Item
 from mercli.crew import Crew
 from mercli.errors import MercliError
+from mercli.serving.link import Address
 from mercli.setup import Setup
 from mercli.sources import Source
 
@@ -167,7 +170,7 @@ def _crew_for(order: Order, setup: Setup) -> Iterator[Crew[Any, Any]]:
         limits = setup.limits
         if limits.max_memory is None:
             limits = replace(limits, max_memory=_share_of_memory())
-        setup = replace(setup, limits=limits)
+        setup = replace(setup, limits=limits, server=_server_for(setup.device))
         crew = Crew(
             partial(order.work, setup=setup),
             partial(order.prepare, setup),
@@ -181,6 +184,14 @@ def _crew_for(order: Order, setup: Setup) -> Iterator[Crew[Any, Any]]:
         crew.close()
         raise
     _idle.put(order.run, crew)
+
+
+@functools.cache
+def _server_for(device: str) -> Address | None:
+    """Start what runs networks on this machine's graphics processor, if it has one, while this process lives."""
+    server = contextlib.ExitStack()
+    atexit.register(server.close)
+    return server.enter_context(devices.opened(device, lambda _: None))
 
 
 def _allow_children() -> None:

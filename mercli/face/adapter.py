@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mercli.errors import BundleError
 from mercli.face.contract import LOGITS, NHWC, Contract
-from mercli.inference import Network, to_posteriors
+from mercli.inference import Runner, to_posteriors
 
 _NOTHING = 1e-6  # of probability on the classes that are kept: then a frame says nothing of them
 
@@ -17,7 +17,7 @@ class Adapter:
 
     Parameters
     ----------
-    network : Network
+    network : Runner
         The network.
     contract : Contract
         Says what it takes and gives.
@@ -28,7 +28,7 @@ class Adapter:
         If the network's own shapes are others.
     """
 
-    def __init__(self, network: Network, contract: Contract) -> None:
+    def __init__(self, network: Runner, contract: Contract) -> None:
         self._network = network
         self._contract = contract
         _refuse_input(network.input_shape, contract)
@@ -106,7 +106,7 @@ def _refuse_input(shape: list[int | str | None], contract: Contract) -> None:
         )
 
 
-def _choose_output(network: Network, contract: Contract) -> str:
+def _choose_output(network: Runner, contract: Contract) -> str:
     shapes, name = network.output_shapes, contract.output_name
     if name is None:
         if len(shapes) > 1:

@@ -15,7 +15,7 @@ from mercli.face.detect import Detector
 from mercli.face.frames import FaceFrames
 from mercli.face.spec import FaceSpec
 from mercli.face.tracker import Sight, Tracker
-from mercli.inference import Network, to_posteriors
+from mercli.inference import Network, Opener, to_posteriors
 from mercli.picture import Picture
 
 _BATCH = 32
@@ -36,6 +36,8 @@ class FaceNetwork:
         ``embedding`` [n, embedding_size] where the specification says so; or what its contract says.
     spec : FaceSpec
         The contract it has to fit.
+    open_network : Opener
+        Runs it, here or elsewhere.
 
     Raises
     ------
@@ -43,8 +45,8 @@ class FaceNetwork:
         If it does not fit.
     """
 
-    def __init__(self, model: bytes, spec: FaceSpec) -> None:
-        self._network = Network(model, "the face network", singly=spec.contract is not None)
+    def __init__(self, model: bytes, spec: FaceSpec, open_network: Opener = Network) -> None:
+        self._network = open_network(model, "the face network", singly=spec.contract is not None)
         self.adapter = Adapter(self._network, spec.contract) if spec.contract else None
         if self.adapter:
             return

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mercli.errors import BundleError
 from mercli.formats import SAMPLE_RATE_HZ
-from mercli.inference import Network
+from mercli.inference import Network, Opener
 from mercli.voice.encoder_spec import WIDEST
 
 _SHORTEST_HOP = 20  # samples: as in VoiceSpec
@@ -37,6 +37,8 @@ class SpeechNetwork:
         [batch, n_frames, dim].
     file : str
         The name of its file, for error messages.
+    open_network : Opener
+        Runs it, here or elsewhere.
 
     Attributes
     ----------
@@ -50,9 +52,9 @@ class SpeechNetwork:
         same each time.
     """
 
-    def __init__(self, model: bytes, file: str) -> None:
+    def __init__(self, model: bytes, file: str, open_network: Opener = Network) -> None:
         self._what = f"the voice encoder {file}"
-        self._network = Network(model, self._what, any_length=True)
+        self._network = open_network(model, self._what, any_length=True)
         shape = self._network.input_shape
         if len(shape) != 2 or isinstance(shape[1], int):
             raise BundleError(f"{self._what} does not take a waveform of any length: {_EXPECTED}")

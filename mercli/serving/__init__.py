@@ -1,0 +1,1 @@
+"""One process that owns a graphics processor: it runs the networks of all workers, in common batches."""
