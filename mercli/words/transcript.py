@@ -106,7 +106,7 @@ def cleaned(text: str) -> str:
 
     Examples
     --------
-    >>> cleaned("<i>Oh,</i> {\an8}no! [sobs]\NTom &amp; I")
+    >>> cleaned("<i>Oh,</i> {\\an8}no! [sobs]\\NTom &amp; I")
     'Oh, no! Tom & I'
     """
     for what in (_BREAK, _OVERRIDE, _TAG):
