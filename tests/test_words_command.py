@@ -163,6 +163,17 @@ def test_a_transcript_that_cannot_be_read_is_told_and_costs_nothing_else(predict
     assert row["words_emotion"] == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_a_transcript_of_any_name_is_told_of_in_a_table(predict, clips):
+    os.rename(os.fsencode(clips / "talking.mp4"), os.fsencode(clips) + b"/caf\xe9\r\n.mp4")  # noqa: PTH104
+    (clips / "talking.srt").unlink()
+    with open(os.fsencode(clips) + b"/caf\xe9\r\n.srt", "w") as file:  # noqa: PTH123
+        file.write("no times")
+    row = predict(clips)[0]["caf\\xe9\\x0d\n.mp4"]
+    assert row["error"].startswith("the transcript caf\\xe9\\x0d\n.srt has no cues")
+    assert "2 of 2 files done already" in predict(clips)[1]
+
+
 def test_a_transcript_without_a_word_is_no_shortfall_unless_words_are_asked_for(predict, clips):
     (clips / "talking.srt").write_text("")
     row = predict(clips)[0]["talking.mp4"]

@@ -96,6 +96,10 @@ def test_what_comes_and_goes_in_a_folder_is_seen_at_once(tmp_path):
     assert found(tmp_path, "clip.srt") == "clip.srt"
     (tmp_path / "clip.srt").unlink()
     assert found(tmp_path) is None
+    for _ in range(100):  # faster than a file system's clock
+        assert found(tmp_path, "clip.srt") == "clip.srt"
+        (tmp_path / "clip.srt").unlink()
+        assert found(tmp_path) is None
 
 
 def test_the_state_of_a_transcript_changes_when_it_does_comes_or_goes(tmp_path):

@@ -122,7 +122,13 @@ def _said(result: Result, classes: Sequence[str]) -> str:
 
 
 def _rests_on(there: Sequence[str]) -> str:
-    """Say what an answer rests on; a joint network may give one where neither voice nor face does by itself."""
+    """Say what an answer rests on; a joint network may give one where neither voice nor face does by itself.
+
+    Examples
+    --------
+    >>> _rests_on(["face"]), _rests_on(["voice", "face"]), _rests_on(["voice", "face", "words"])
+    ('face only', 'voice and face', 'voice, face and words')
+    """
     if len(there) == 1:
         return f"{there[0]} only"
     return " and ".join(filter(None, (", ".join(there[:-1]), *there[-1:]))) or "voice and face"

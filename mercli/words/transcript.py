@@ -13,6 +13,7 @@ from av.container import InputContainer
 
 from mercli.container import check_regular, open_container, reason_of
 from mercli.errors import MediaError, MissingModality
+from mercli.inputs import table_name
 from mercli.words.beside import speaks
 from mercli.words.cues import Words
 
@@ -21,6 +22,7 @@ LARGEST_BYTES = 16 << 20
 
 _FORMATS = {".srt": "srt", ".vtt": "webvtt"}  # FFmpeg's names
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"})
+_SUBTITLES = "the track of subtitles"
 _LATIN = "cp1252"  # what old subtitles are in where they are not UTF-8
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -52,16 +54,17 @@ def read(path: Path) -> Words:
     MissingModality
         If there is no word in it.
     """
-    text = _load(path)
+    what = f"the transcript {table_name(path.name)}"  # it comes to stand in a table
+    text = _load(path, what)
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        return _kept([(0.0, float("inf"), text)], path.name)
+        return _kept([(0.0, float("inf"), text)], what)
     if not text.strip():
-        raise MissingModality(f"the transcript {path.name} has no words")
-    cues = list(_parse(text, _FORMATS[suffix], path.name))
+        raise MissingModality(f"{what} has no words")
+    cues = list(_parse(text, _FORMATS[suffix], what))
     if not cues:
-        raise MediaError(f"the transcript {path.name} has no cues that can be read; is it {suffix[1:].upper()}?")
-    return _kept(cues, path.name)
+        raise MediaError(f"{what} has no cues that can be read; is it {suffix[1:].upper()}?")
+    return _kept(cues, what)
 
 
 def read_subtitles(path: Path, language: str) -> Words | None:
@@ -93,9 +96,9 @@ def read_subtitles(path: Path, language: str) -> Words | None:
         if track is None:
             return None
         start_s = (container.start_time or 0) / av.time_base
-        said = _cues(container, track, "the subtitles")
+        said = _cues(container, track, _SUBTITLES)
         cues = [(start - start_s, end - start_s, text) for start, end, text in said]
-    return _kept(cues, "in the file")
+    return _kept(cues, _SUBTITLES)
 
 
 def cleaned(text: str) -> str:
@@ -103,7 +106,7 @@ def cleaned(text: str) -> str:
 
     Examples
     --------
-    >>> cleaned("<i>Oh,</i> {\an8}no! [sobs]\NTom &amp; I")
+    >>> cleaned("<i>Oh,</i> {\\an8}no! [sobs]\\NTom &amp; I")
     'Oh, no! Tom & I'
     """
     for what in (_BREAK, _OVERRIDE, _TAG):
@@ -111,20 +114,20 @@ def cleaned(text: str) -> str:
     return _BLANK.sub(" ", _REMARK.sub(" ", html.unescape(text))).strip()
 
 
-def _load(path: Path) -> str:
+def _load(path: Path, what: str) -> str:
     """Read a text file whose encoding nobody states."""
     try:
         check_regular(path)
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
     except OSError as error:
-        raise MediaError(f"the transcript {path.name} cannot be read ({error.strerror})") from error
+        raise MediaError(f"{what} cannot be read ({error.strerror})") from error
     except MediaError as error:
         if str(error) == "the file is empty":
-            raise MissingModality(f"the transcript {path.name} is empty") from error
-        raise MediaError(f"the transcript {path.name} cannot be read ({error})") from error
+            raise MissingModality(f"{what} is empty") from error
+        raise MediaError(f"{what} cannot be read ({error})") from error
     if len(content) > LARGEST_BYTES:
-        raise MediaError(f"the transcript {path.name} is over {LARGEST_BYTES >> 20} MB, so it is none")
+        raise MediaError(f"{what} is over {LARGEST_BYTES >> 20} MB, so it is none")
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "replace")
@@ -134,14 +137,14 @@ def _load(path: Path) -> str:
         return content.decode(_LATIN, "replace")
 
 
-def _parse(text: str, form: str, name: str) -> Iterator[tuple[float, float, str]]:
+def _parse(text: str, form: str, what: str) -> Iterator[tuple[float, float, str]]:
     # Surrogates, which a file in UTF-16 may hold, are no text in UTF-8.
     content = text.replace("\0", " ").encode("utf-8", "replace")
     try:
         with av.open(io.BytesIO(content), "r", format=form) as container:
-            yield from _cues(container, container.streams.subtitles[0], name)
+            yield from _cues(container, container.streams.subtitles[0], what)
     except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-        raise MediaError(f"the transcript {name} cannot be read ({reason_of(error)})") from error
+        raise MediaError(f"{what} cannot be read ({reason_of(error)})") from error
 
 
 def _is_wanted(track: Any, language: str) -> bool:
@@ -151,7 +154,7 @@ def _is_wanted(track: Any, language: str) -> bool:
     )
 
 
-def _cues(container: InputContainer, track: Any, name: str) -> Iterator[tuple[float, float, str]]:
+def _cues(container: InputContainer, track: Any, what: str) -> Iterator[tuple[float, float, str]]:
     """Give start and end, in seconds, and text of what a track holds; a cue that is no text is passed over."""
     size = n_read = 0
     reason: Exception | None = None
@@ -169,13 +172,13 @@ def _cues(container: InputContainer, track: Any, name: str) -> Iterator[tuple[fl
             n_read += 1
             size += sum(map(len, texts))
             if size > LARGEST_BYTES:
-                raise MediaError(f"{name}: over {LARGEST_BYTES >> 20} MB of text, so it is no transcript")
+                raise MediaError(f"{what}: over {LARGEST_BYTES >> 20} MB of text, so it is none")
             for text in texts:
                 yield start_s, end_s, text
     except (av.error.FFmpegError, OSError, IndexError) as error:
         reason = reason or error
     if reason and not n_read:
-        raise MediaError(f"{name}: cannot be read ({reason_of(reason)})")
+        raise MediaError(f"{what} cannot be read ({reason_of(reason)})")
 
 
 def _dialogues(decoded: Iterable[Any]) -> Iterator[bytes]:
@@ -187,10 +190,10 @@ def _dialogues(decoded: Iterable[Any]) -> Iterator[bytes]:
             yield from _dialogues(each)
 
 
-def _kept(cues: Iterable[tuple[float, float, str]], name: str) -> Words:
+def _kept(cues: Iterable[tuple[float, float, str]], what: str) -> Words:
     said = [(start, end, cleaned(text)) for start, end, text in cues]
     said = sorted(cue for cue in said if any(map(str.isalnum, cue[2])))
     if not said:
-        raise MissingModality(f"the transcript {name} has no words")
+        raise MissingModality(f"{what} has no words")
     starts, ends, texts = zip(*said, strict=True)
     return Words(starts, ends, texts)
