@@ -609,6 +609,24 @@ def test_evaluate_trains_and_tests_behind_it(mercli_says, good, corpus, tmp_path
     assert (code, err) == (2, "mercli: --face-network is for the face, which --modalities leaves out\n")
 
 
+def test_no_output_takes_the_place_of_a_network_or_its_contract(mercli_says, good, corpus):
+    words = (
+        "evaluate",
+        corpus / "manifest.csv",
+        "-q",
+        "--protocol",
+        "loso",
+        "--face-network",
+        good[0],
+        "--overwrite",
+    )
+    before = [path.read_bytes() for path in good]
+    code, _, err = mercli_says(*words, "--json", good[1])
+    assert code == 2, err
+    assert str(good[1]) in err
+    assert [path.read_bytes() for path in good] == before
+
+
 def test_a_bundle_of_mercli_s_own_kind_is_no_network_from_elsewhere():
     model = onnx_model(weights_of(), output="posteriors", shape_in=("n", 1, PX, PX))
     with pytest.raises(BundleError, match="the face network has no contract"):

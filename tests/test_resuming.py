@@ -336,3 +336,21 @@ def test_a_full_disk_is_named(server, cache, monkeypatch):
     with pytest.raises(UsageError, match=r"cannot write .*tiny.onnx: No space left on device; name another"):
         pull(server.serve(CONTENT))
     assert kept(cache) == {}
+
+
+def test_who_interrupts_a_download_is_told_that_it_can_go_on(server, cache, monkeypatch):
+    url = server.serve(CONTENT, **GOOD)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mercli.registry.download.os.fsync", interrupt)
+    with pytest.raises(
+        KeyboardInterrupt, match="interrupted; 179,200 bytes are kept, and the same command goes on"
+    ):
+        pull(url)
+    monkeypatch.undo()
+    monkeypatch.setenv(registry.CACHE, str(cache))
+    monkeypatch.setitem(registry.NETWORKS, "yunet", NETWORK)
+    pull(url)
+    assert kept(cache) == {"tiny.onnx": CONTENT}

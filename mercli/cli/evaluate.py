@@ -266,7 +266,7 @@ class _Run:
             if self.modalities is None or "voice" in self.modalities:
                 given["voice_set"] = original.RECIPE.voice.feature_set
         front = open_front_end(given.pop("base"), self.modalities, voice_encoder=encoder, **given)
-        refuse_to_lose(self.outputs, [*front.folder.iterdir(), *([encoder] if encoder else [])])
+        refuse_to_lose(self.outputs, front.read)
         default = original.CLASSES if asked.name == ORIGINAL else None
         labelled = self._load(default if default and self.classes is None else read_classes(self.classes))
         asked = fit_sizes(asked, len(labelled.speakers))

@@ -137,6 +137,15 @@ class FrontEnd:
         spec = (self.voice or self.bundle.voice_spec).encoder
         return spec.file if spec else None
 
+    @property
+    def read(self) -> list[Path]:
+        """List the files that are read, none of which an output may replace."""
+        given = [self.encoder] if self.encoder else []
+        if self.face_network:
+            file = Path(self.face_network.file)
+            given += [file, file.with_suffix(".json")]
+        return [*self.folder.iterdir(), *given]
+
     def set_up(self, detector: str, limits: "Limits", sources: "Iterable[Source]", *, debug: bool) -> "Setup":
         """Make the setup of workers for some files; networks that were given are tried, which takes a moment."""
         from mercli.fitting import try_encoder

@@ -124,13 +124,14 @@ class Download:
                 part.discard()
                 self._fetch(part)
         except _Broken as broken:
-            kept = part.leave()
-            more = f"{kept:,} bytes are kept, and the same command goes on from there" if kept else ""
-            raise MercliError(
-                f"cannot download {url!r}: {broken}; {more or '--url takes a mirror'}"
-            ) from broken.__cause__
+            hint = _will_go_on(kept) if (kept := part.leave()) else "--url takes a mirror"
+            raise MercliError(f"cannot download {url!r}: {broken}; {hint}") from broken.__cause__
         except MercliError:
             part.discard()
+            raise
+        except KeyboardInterrupt:
+            if kept := part.leave():
+                raise KeyboardInterrupt(f"interrupted; {_will_go_on(kept)}") from None
             raise
         except BaseException:
             part.leave()
@@ -211,6 +212,10 @@ class Download:
             f"{part.url} gave another file than {self._network.name}: "
             f"{how_many}{self._network.size_bytes:,} bytes; nothing was kept"
         )
+
+
+def _will_go_on(kept: int) -> str:
+    return f"{kept:,} bytes are kept, and the same command goes on from there"
 
 
 def _reason(error: Exception, timeout_s: float) -> str:
