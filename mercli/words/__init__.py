@@ -1,0 +1,1 @@
+"""The words of a clip: hashed n-grams, and a classifier of them."""
