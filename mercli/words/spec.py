@@ -36,7 +36,10 @@ class WordsSpec:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a specification back; a ValueError or TypeError says what is not understood."""
-        spec = cls(**{name: tuple(each) if isinstance(each, list) else each for name, each in data.items()})
+        given: dict[str, Any] = {
+            name: tuple(each) if isinstance(each, list) else each for name, each in data.items()
+        }
+        spec = cls(**given)
         size = spec.n_features
         if type(size) is not int or not 2 <= size <= _MOST_FEATURES or size % 2:
             raise ValueError(f"n_features {size!r} is no even number of 2 to {_MOST_FEATURES}")

@@ -90,8 +90,8 @@ def tokens(text: str) -> list[str]:
     Returns
     -------
     list of str
-        Its words in small letters, its question and exclamation marks, dots and dashes. After a drawn-out word, one
-        in capitals, and repeated marks, comes a token that says so.
+        Its words in small letters, its question and exclamation marks, dots and dashes. After a drawn-out word,
+        one in capitals, and repeated marks, comes a token that says so.
 
     Examples
     --------
