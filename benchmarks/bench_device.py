@@ -1,13 +1,14 @@
-"""What it costs to send crops to a server and to have it gather them: no graphics processor is needed, none is used.
+"""What it costs to send crops to a server and to have it gather them; no graphics processor is used.
 
-Four workers, each a process, have crops judged in batches of 32: by one server whose networks run on the processor,
-or each by a network of its own. Both do the same work on the same processor, so that what is left is the way there.
+Four workers, each a process, have crops judged in batches of 32: by one server whose networks run on the processor, or
+each by a network of its own. Both do the same work on the same processor: what is left is the way there.
 """
 
 import subprocess
 import sys
 
 from races import Ratios
+from story import Figure
 
 from mercli.serving.link import Count
 from mercli.serving.process import ServerProcess
@@ -65,5 +66,6 @@ def test_crops_a_second_by_a_server_and_by_each_worker(ratios: Ratios) -> None:
                 connection.send(Count())
                 sizes += [n for n, _ in connection.recv().batches]
         found.append(served / judge("", b""))
-    print(f"\nserver: {sum(sizes) / len(sizes):.0f} crops a batch on average")
-    ratios.note("crops a second, one server on the processor against a network in each worker", found)
+    note = f"{sum(sizes) / len(sizes):.0f} crops a batch of the server"
+    what = "crops judged on the processor for four workers"
+    ratios.record(Figure(what, "one server", "a network in each", tuple(found), note=note))

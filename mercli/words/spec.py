@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 _MOST_FEATURES = 1 << 20
+_LONGEST = 8  # words or letters that are counted together
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,38 +15,54 @@ class WordsSpec:
     Parameters
     ----------
     prior : tuple of float
-        How often each class was in the training, in the order of the model's classes; they sum to 1.
+        What the model takes each class' share to be before it has read anything, in the order of the model's
+        classes; they sum to 1. It is the share of the training, moved by the weights that rare classes were given.
     n_features : int
-        The length of a vector.
+        The length of a vector, even: the first half counts words, the second letters within words.
     word_ngrams : tuple of int
         The least and the most words that are counted together.
+    char_ngrams : tuple of int
+        The least and the most letters of one word that are counted together.
     language : str
         Of the texts: a code of two letters.
     """
 
     prior: tuple[float, ...]
-    n_features: int = 1 << 12
+    n_features: int = 1 << 16
     word_ngrams: tuple[int, int] = (1, 2)
+    char_ngrams: tuple[int, int] = (2, 5)
     language: str = "en"
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a specification back; a ValueError or TypeError says what is not understood."""
         given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+            name: tuple(each) if isinstance(each, list) else each for name, each in data.items()
         }
         spec = cls(**given)
-        if type(spec.n_features) is not int or not 0 < spec.n_features <= _MOST_FEATURES:
-            raise ValueError(f"n_features {spec.n_features!r}")
-        least, most = spec.word_ngrams
-        if type(least) is not int or type(most) is not int or not 1 <= least <= most <= 5:
-            raise ValueError(f"word_ngrams {spec.word_ngrams!r}")
-        if not all(type(p) is float and 0 < p <= 1 for p in spec.prior) or not math.isclose(sum(spec.prior), 1):
-            raise ValueError(f"prior {spec.prior!r}")
-        if not isinstance(spec.language, str) or not spec.language.isalpha() or len(spec.language) != 2:
-            raise ValueError(f"language {spec.language!r}")
+        size = spec.n_features
+        if type(size) is not int or not 2 <= size <= _MOST_FEATURES or size % 2:
+            raise ValueError(f"n_features {size!r} is no even number of 2 to {_MOST_FEATURES}")
+        for name in ("word_ngrams", "char_ngrams"):
+            _check_range(name, getattr(spec, name))
+        _check_prior(spec.prior)
+        code = spec.language
+        if not (isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha() and code.islower()):
+            raise ValueError(f"language {code!r} is no code of two letters")
         return spec
 
     def to_json(self) -> dict[str, Any]:
         """Give the specification as plain JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {name: list(each) if isinstance(each, tuple) else each for name, each in asdict(self).items()}
+
+
+def _check_range(name: str, value: Any) -> None:
+    pair = isinstance(value, tuple) and len(value) == 2 and all(type(end) is int for end in value)
+    if not pair or not 1 <= value[0] <= value[1] <= _LONGEST:
+        raise ValueError(f"{name} {value!r} is no range within 1 to {_LONGEST}")
+
+
+def _check_prior(prior: Any) -> None:
+    shares = isinstance(prior, tuple) and all(type(p) in (int, float) and 0 < p <= 1 for p in prior)
+    if not shares or not math.isclose(sum(prior), 1, abs_tol=1e-6):
+        raise ValueError(f"prior {prior!r} is no share of each class that sum to 1")
