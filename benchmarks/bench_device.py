@@ -1,7 +1,7 @@
 """What it costs to send crops to a server and to have it gather them; no graphics processor is used.
 
-Four workers, each a process, have crops judged in batches of 32: by one server whose networks run on the processor, or
-each by a network of its own. Both do the same work on the same processor: what is left is the way there.
+Four workers, each a process, have crops judged in batches of 32, by one server whose networks run on the processor
+or each by a network of its own: both do the same work on the same processor, and what is left is the way there.
 """
 
 import subprocess
