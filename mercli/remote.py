@@ -84,7 +84,10 @@ def shown(url: str) -> str:
     >>> shown("https://me:secret@host/a.mp4?signature=1")
     'https://host/a.mp4'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return url.partition("?")[0].rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
@@ -231,7 +234,9 @@ def _state(info: Mapping[str, Any]) -> str | None:
 
 def _path_of(url: str) -> str:
     first = url.partition("::")[0]
-    return urlsplit(first).path or first
+    with contextlib.suppress(ValueError):
+        return urlsplit(first).path or first
+    return first
 
 
 @contextlib.contextmanager

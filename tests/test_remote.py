@@ -1,0 +1,141 @@
+"""Files behind URLs: listed, told apart, fetched with their transcripts, and gone afterwards."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mercli import inputs, remote, sources
+from mercli.errors import MercliError, UsageError
+from mercli.words import beside
+
+pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "clips"
+    (place / "day 2").mkdir(parents=True)
+    (place / "a.mp4").write_bytes(b"a")
+    (place / "a.en.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    (place / "a.de.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHallo\n")
+    (place / "a b.mp4").write_bytes(b"ab")
+    (place / "day 2" / "a.mp4").write_bytes(b"a2")
+    (place / "notes.txt").write_text("no clip")
+    return place
+
+
+def test_a_folder_is_walked_and_media_named_within_it(folder: Path) -> None:
+    found = inputs.find([folder.as_uri()])
+    assert [item.name for item in found] == ["a b.mp4", "a.mp4", "day 2/a.mp4"]
+    assert all(isinstance(item.path, remote.RemoteFile) for item in found)
+
+
+def test_a_pattern_and_a_file_are_named_as_they_are(folder: Path) -> None:
+    (item,) = inputs.find([f"{folder.as_uri()}/a.mp4"])
+    assert item.name == f"{folder.as_uri()}/a.mp4"
+    matched = inputs.find([f"file://{folder}/day*/*.mp4"])
+    assert [item.name for item in matched] == [f"file://{folder}/day 2/a.mp4"]
+
+
+def test_a_file_within_an_archive_is_read(folder: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "clips.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(folder / "a.mp4", "in/a.mp4")
+    (item,) = inputs.find([f"zip://in/*.mp4::file://{archive}"])
+    with sources.local(item.path) as path:
+        assert path.read_bytes() == b"a"
+        assert path.suffix == ".mp4"
+
+
+def test_what_is_fetched_has_its_transcript_beside_it_and_is_gone_afterwards(folder: Path) -> None:
+    by_name = {item.name: item.path for item in inputs.find([folder.as_uri()])}
+    assert beside.has(by_name["a.mp4"], "en")
+    assert not beside.has(by_name["a b.mp4"], "en")
+    assert not beside.has(by_name["day 2/a.mp4"], "en")
+    with sources.local(by_name["a.mp4"]) as path:
+        assert path.read_bytes() == b"a"
+        found = beside.find(path, "en")
+        assert found is not None
+        assert "Hello" in found.read_text()
+    assert not path.parent.exists()
+
+
+def test_a_file_and_its_transcript_change_their_state(folder: Path) -> None:
+    def states() -> tuple[str | None, str]:
+        path = {item.name: item.path for item in inputs.find([folder.as_uri()])}["a.mp4"]
+        return sources.state_of(path), beside.state(path, "en")
+
+    before = states()
+    assert before == states()
+    assert before[0] is not None
+    os.utime(folder / "a.en.srt", (1, 1))
+    middle = states()
+    assert middle[0] == before[0]
+    assert middle[1] != before[1]
+    (folder / "a.mp4").write_bytes(b"another")
+    assert states()[0] != before[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("file:///nowhere/at/all", "nothing is there"),
+        ("nosuch://bucket/a.mp4", "nosuch"),
+        ("zip://a.mp4::file:///nowhere.zip", "nothing is there"),
+    ],
+)
+def test_what_cannot_be_listed_is_said_in_a_sentence(url: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        inputs.find([url])
+
+
+def test_what_cannot_be_fetched_is_said_as_a_phrase(folder: Path) -> None:
+    (item,) = inputs.find([f"{folder.as_uri()}/a.mp4"])
+    (folder / "a.mp4").unlink()
+    with pytest.raises(MercliError, match="nothing is there"), sources.local(item.path):
+        pass
+    assert not list(Path(tempfile.gettempdir()).glob(f"mercli-fetched-{os.getpid()}-*"))
+
+
+def test_what_a_killed_process_fetched_is_swept_up(folder: Path) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    left = Path(tempfile.mkdtemp(prefix=f"mercli-fetched-{dead.stdout.strip()}-"))
+    (item,) = inputs.find([f"{folder.as_uri()}/a.mp4"])
+    with sources.local(item.path):
+        assert not left.exists()
+
+
+def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(UsageError, match=r'python -m pip install "mercli\[urls\]"'):
+        inputs.find(["s3://bucket/clips"])
+
+
+def test_secrets_are_in_no_name() -> None:
+    assert remote.shown("https://me:word@host/a.mp4?token=1#x") == "https://host/a.mp4"
+
+
+@given(st.text() | st.text("htp:/[]@?#*%", max_size=12).map("http://{}".format))
+@example("http://[")
+def test_any_text_is_a_url_or_none(text: str) -> None:
+    if remote.is_url(text):
+        assert ":" in text
+        assert "?" not in remote.shown(text)
+        remote.RemoteFile(text).name  # noqa: B018
+
+
+def test_a_folder_whose_name_looks_like_a_url_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s3:" / "clips").mkdir(parents=True)
+    (tmp_path / "s3:" / "clips" / "a.mp4").write_bytes(b"a")
+    monkeypatch.chdir(tmp_path)
+    (item,) = inputs.find(["s3://clips"])
+    assert isinstance(item.path, Path)
