@@ -2,11 +2,14 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mercli import batch, kernel_cache, prediction, tables
 from mercli import bundle as bundles
+from mercli import device as devices
 from mercli.bundle import Bundle
 from mercli.errors import BundleError, UsageError
 from mercli.face.choice import HAAR
@@ -63,6 +66,7 @@ def predict(
     face_detector: AnyPath = HAAR,
     face_network: AnyPath | None = None,
     voice_encoder: AnyPath | None = None,
+    device: str = "auto",
     timeout: float = 3600.0,
     max_memory: int | str | None = None,
     max_duration: float = 0.0,
@@ -101,6 +105,8 @@ def predict(
         with its contract beside it.
     voice_encoder : path, optional
         The speech network that the bundle refers to; without it the one in the bundle's folder.
+    device : str
+        Where networks run: ``"auto"``, ``"cpu"`` or ``"cuda"``. A warning says why it is not there.
     timeout : float
         Give up on a file after so many seconds; 0 for never.
     max_memory : int or str, optional
@@ -168,8 +174,8 @@ def predict(
         tables.columns(opened.classes, with_words=with_words),
         tables.timeline_columns(opened.classes, with_words=with_words),
     )
-    with Journal(None, *schemas) as journal:
-        _run(inputs, opened, setup, journal, jobs, progress=progress)
+    with Journal(None, *schemas) as journal, devices.opened(device, warnings.warn) as server:
+        _run(inputs, opened, replace(setup, server=server), journal, jobs, progress=progress)
         said = tuple(_read(item, opened.classes, journal, with_words=with_words) for item in inputs)
         return Predictions(opened.classes, said, with_words)
 
