@@ -215,6 +215,24 @@ def test_after_a_scheduler_is_lost_the_same_command_goes_on(
     assert output.read_bytes() == local
 
 
+@pytest.mark.data
+@pytest.mark.long
+@pytest.mark.parametrize("kills", [0, 1])
+def test_168_recordings_give_the_same_table_whoever_dies(
+    kills: int, dask: Cluster, shared_data: Path, tmp_path: Path
+) -> None:
+    clips, output = shared_data / "javanese-video", tmp_path / "out.csv"
+    subprocess.run([*PREDICT, clips, "-o", tmp_path / "local.csv", "-q"], check=True)
+    with subprocess.Popen([*command(dask, clips, output), "-q"]) as running:
+        journal = Path(f"{output}.journal")
+        _wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 30)
+        for _ in range(kills):
+            assert running.poll() is None
+            dask.kill_a_worker()
+    assert running.returncode == 0
+    assert output.read_bytes() == (tmp_path / "local.csv").read_bytes()
+
+
 def test_ctrl_c_ends_a_run_and_keeps_what_was_done(dask: Cluster, videos: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     journal = Path(f"{output}.journal")
