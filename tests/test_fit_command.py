@@ -250,7 +250,7 @@ class TestWhatIsRefused:
             (["--classes", "fear,disgust"], "all 6 labelled files in corpus are of other classes"),
             (["--manifest", "gone.csv"], "cannot read the manifest gone.csv: No such file or directory"),
             (["--base", "gone"], "no bundle 'gone': give the folder that `mercli fit` wrote"),
-            (["--modalities", "smell"], "no modality 'smell'; there are voice and face"),
+            (["--modalities", "smell"], "no modality 'smell'; there are voice, face and words"),
             (["--face-detector", "gone.onnx"], "no face detector 'gone.onnx'"),
             (
                 ["--voice-classifier", "nonsense"],
