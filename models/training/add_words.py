@@ -25,9 +25,9 @@ COMMAND = "python models/training/words.py --train train.csv --dev dev.csv --tes
 LEARNT = """\
 Learnt from MELD (Poria et al., 2019): {n_texts:,} utterances of {n_groups:,} dialogues of a television series, in
 English, from its training and development parts (from a GPL-3.0 repository, as published; research). Words, and
-letters within words, in runs, hashed, for a logistic regression. They join what voice and face say by Bayes' rule and
-count for what they say (weight 1): no corpus at hand has all three, so that this weight is not measured. `mercli fit`
-finds it on a corpus with transcripts of free speech.
+letters within words, in runs, hashed, for a logistic regression. They join what voice and face say by Bayes' rule
+and count for what they say (weight 1): no corpus at hand has all three, so that this weight is not measured.
+`mercli fit` finds it on a corpus with transcripts of free speech.
 """
 TESTED = """
 On MELD's own test part ({n_texts:,} utterances of {n_dialogues} dialogues, judged once, each utterance alone; 95 %
