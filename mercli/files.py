@@ -83,8 +83,12 @@ def replaced_file(path: Path, option: str = "-o") -> Iterator[Path]:
     path = Path(path)
     with _refused_in_words(path, option):
         final = _final(path, option)
-        part = _make_part(final)
+    part: Path | None = None
     try:
+        with interrupts.noted() as asked, _refused_in_words(path, option):
+            part = _make_part(final)
+        if asked.is_set():  # while it was made: nobody would have known of it
+            raise KeyboardInterrupt
         yield part
         part.chmod(0o666 & ~_umask())
         with part.open("rb") as written:
@@ -93,7 +97,8 @@ def replaced_file(path: Path, option: str = "-o") -> Iterator[Path]:
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str, option: str = "-o") -> None:
