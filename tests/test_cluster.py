@@ -386,10 +386,6 @@ def test_tasks_take_several_files_only_where_many_workers_have_enough(n_files: i
     [
         (["--backend", "dask"], "--backend dask needs --scheduler"),
         (
-            ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:9"],
-            "no dask scheduler answers at tcp://127.0.0.1:9",
-        ),
-        (
             ["--backend", "dask", "--scheduler", "nonsense://"],
             "--scheduler nonsense:// is no address of a dask scheduler",
         ),
@@ -405,6 +401,12 @@ def test_what_cannot_be_is_said_in_a_sentence(options: list[str], said: str, vid
     assert said in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_where_no_scheduler_answers_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mercli.cluster.dask._CONNECT_S", 0.5)
+    with pytest.raises(UsageError, match="no dask scheduler answers at tcp://127.0.0.1:9"):
+        cluster.connect("dask", "tcp://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("name", ["dask", "ray"])
