@@ -405,7 +405,7 @@ def test_what_cannot_be_is_said_in_a_sentence(options: list[str], said: str, vid
 
 def test_where_no_scheduler_answers_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mercli.cluster.dask._CONNECT_S", 0.5)
-    with pytest.raises(UsageError, match="no dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(UsageError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"):
         cluster.connect("dask", "tcp://127.0.0.1:9")
 
 
