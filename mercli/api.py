@@ -47,7 +47,7 @@ def load_bundle(name: AnyPath | None = None) -> Bundle:
     >>> import mercli
     >>> bundle = mercli.load_bundle()
     >>> bundle.modalities, len(bundle.classes)
-    (('voice', 'face'), 7)
+    (('voice', 'face', 'words'), 7)
     """
     return open_bundle(None if name is None else os.fspath(name))[1]
 

@@ -39,8 +39,8 @@ def test_it_knows_the_classes_of_fer2013_in_their_order(bundle):
     assert bundle.classes == FER2013
 
 
-def test_it_has_voice_face_and_fusion(bundle):
-    assert bundle.modalities == ("voice", "face")
+def test_it_has_voice_face_words_and_fusion(bundle):
+    assert bundle.modalities == ("voice", "face", "words")
     assert bundle.face.model is not None
     assert bundle.fusion is not None
 
