@@ -18,7 +18,7 @@ from mercli.words.model import WordsLinear
 from mercli.words.spec import WordsSpec
 from mercli.words.vector import indices
 
-GRID = tuple({"C": C, "evenness": evenness} for C, evenness in product((0.25, 0.5, 1.0), (0.5, 0.75, 1.0)))
+GRID = tuple({"C": C, "evenness": evenness} for C, evenness in product((0.5, 1.0, 2.0), (0.5, 0.75)))
 """What is compared: C, and how much of the way to equal classes the rows' weights go."""
 
 _TEMPERATURES = np.geomspace(0.25, 4, 81)
