@@ -15,11 +15,11 @@ from mercli.face.contract import Contract
 from mercli.face.spec import STATS, FaceSpec
 from mercli.files import sha256
 from mercli.fusion import PRODUCT
-from mercli.limits import Limits
+from mercli.limits import Limits, memory_share, show_size
 from mercli.registry import added
 
 _CONTRACT_LIMIT = 1 << 20  # bytes
-_PATIENCE_S = 300.0  # for a network that is tried with four crops
+_PATIENCE_S, _MOST_MEMORY = 300.0, 4 << 30  # for a network that is tried with four crops
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +209,11 @@ def try_network(network: OutsideNetwork) -> None:
     from mercli import batch
     from mercli.worker import Lost
 
-    path, limits = Path(network.file), Limits(timeout_s=_PATIENCE_S)
+    path, limits = Path(network.file), Limits(_PATIENCE_S, min(_MOST_MEMORY, memory_share(1)))
     ((_, tried),) = batch.run(functools.partial(_try, network=network), [path], jobs=1, limits=limits)
     if isinstance(tried, Lost):
-        raise UsageError(f"the face network {path} cannot be tried ({tried.status}): {tried.reason}")
+        within = f"{show_size(_MOST_MEMORY)} and {_PATIENCE_S:g} s"
+        raise UsageError(f"the face network {path} cannot be tried within {within} ({tried.status})")
     if tried is not None:
         raise BundleError(tried)
 

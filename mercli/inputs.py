@@ -54,9 +54,9 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
     for text in paths:
         if _is_remote(text):
             for each in remote.listed(text):
-                if each.name is None or PurePosixPath(each.file.name).suffix.lower() in SUFFIXES:
+                if each.name is None or PurePosixPath(each.name).suffix.lower() in SUFFIXES:
                     url = each.file.url
-                    found.setdefault(url, (each.file, each.name or remote.shown(url), url))
+                    found.setdefault(url, (each.file, each.name or remote.shown(url), remote.distinct(url)))
             continue
         for path, short, long in _expand(text):
             real = os.path.realpath(path)

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,10 +174,25 @@ def _predict_one(source: Source, setup: Setup) -> tuple[str | None, Result]:
     seen = _seen(source, setup)  # before it is read: what changes meanwhile is then read again
     try:
         with local(source) as path:
+            lacks = _fetch_transcript(source, path, setup)
             result = predict_file(path, setup)
     except MercliError as error:  # it could not be fetched, which says nothing of the file
         result = Result("failed", Evidence(), error=str(error), passing=True)
+    else:
+        if lacks is not None:
+            status = "partial" if result.status == "ok" else result.status
+            said = "; ".join(filter(None, (result.error, lacks)))
+            result = replace(result, status=status, error=said, passing=True)
     return None if result.passing else seen, result
+
+
+def _fetch_transcript(source: Source, path: Path, setup: Setup) -> str | None:
+    """Put the transcript of a file that was fetched beside it; say why there is none although one was listed."""
+    if isinstance(source, Path) or "words" not in setup.modalities:
+        return None
+    from mercli.words import beside
+
+    return beside.fetch(source, path, setup.language)
 
 
 def _seen(source: Source, setup: Setup) -> str | None:

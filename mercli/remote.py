@@ -1,21 +1,26 @@
 """Files behind URLs: listed, told apart and fetched by fsspec, whatever the protocol."""
 
 import contextlib
+import glob
 import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from mercli.errors import MercliError, UsageError
 from mercli.formats import TRANSCRIPT_SUFFIXES
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # two letters at least: C:// is a drive
+_CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
+_WEB = ("http://", "https://")
+_USER = re.compile(r"(?<=://)[^/\s]*@")
+_QUERY = re.compile(r"[?#][^\s'\"]*")
 _TELLING = {  # what storages call the things that change with a file's content
     "etag",
     "contentmd5",
@@ -28,6 +33,7 @@ _TELLING = {  # what storages call the things that change with a file's content
     "modified",
 }
 _TEMPORARY = "mercli-fetched-"
+_CONNECT_S, _SILENCE_S = 30, 60  # of a web server; how long a file takes in all is limited by --timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class RemoteFile:
     @property
     def name(self) -> str:
         """Give the last part of its path."""
-        return PurePosixPath(unquote(_path_of(self.url))).name
+        return _name_of(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +83,23 @@ def is_url(text: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Give a URL without what may be secret in it: user, password and the query that signs it.
+    """Give a URL without what may be secret in it: user and password, and on the web the query that signs it.
 
     Examples
     --------
     >>> shown("https://me:secret@host/a.mp4?signature=1")
     'https://host/a.mp4'
+    >>> shown("file:///clips/what?.mp4")
+    'file:///clips/what?.mp4'
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # half an IPv6 address
-        return url.partition("?")[0].rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    parts = (_USER.sub("", part) for part in _CHAIN.split(url))
+    return "::".join(_QUERY.sub("", part) if part.startswith(_WEB) else part for part in parts)
+
+
+def distinct(url: str) -> str:
+    """Give a URL without what may be secret in it, and so that it can be told from others that look the same."""
+    bare = shown(url)
+    return bare if bare == url else f"{bare}#{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 def listed(url: str) -> list[Listed]:
@@ -97,7 +108,8 @@ def listed(url: str) -> list[Listed]:
     Parameters
     ----------
     url : str
-        Of a folder, which is walked recursively; of a file; or a pattern with ``*``, ``?`` or ``[``.
+        Of a folder, which is walked recursively; of a file; or a pattern with ``*``, ``?`` or ``[``, whose folders
+        are walked.
 
     Returns
     -------
@@ -111,9 +123,10 @@ def listed(url: str) -> list[Listed]:
     """
     with _said_of(url):
         system, path = _open(url)
-        if set(_path_of(url)) & set("*?["):
-            infos = system.glob(path, detail=True)
+        if _is_pattern(url):
+            infos = _matched(system, path)
             found = [_describe(system, url, each, infos[each], None) for each in sorted(infos)]
+            texts = _texts_in(system, url, {each.rpartition("/")[0] for each in infos})
         elif system.isdir(path):
             infos = system.find(path, detail=True)
             top = path.rstrip("/") + "/"
@@ -121,11 +134,13 @@ def listed(url: str) -> list[Listed]:
                 _describe(system, url, each, infos[each], each.removeprefix(top).lstrip("/"))
                 for each in sorted(infos)
             ]
+            texts = [each.file for each in found]
         else:
             found = [_describe(system, url, path, system.info(path), None)]
+            texts = _texts_beside(system, url, path)
     if not found:
         raise UsageError(f"nothing at {shown(url)}")
-    return _with_neighbours(found)
+    return _with_neighbours(found, texts)
 
 
 @contextlib.contextmanager
@@ -140,7 +155,7 @@ def fetched(file: RemoteFile) -> Iterator[Path]:
     Yields
     ------
     Path
-        In a temporary folder, under its own ending.
+        In a temporary folder of its own, under its own ending.
 
     Raises
     ------
@@ -150,42 +165,21 @@ def fetched(file: RemoteFile) -> Iterator[Path]:
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-"))
     try:
-        name = PurePosixPath(file.name)
-        path = folder / f"file{name.suffix}"
-        try:
-            _fetch(file, path)
-            for other in file.beside:
-                _fetch(other, folder / f"file{other.name[len(name.stem) :]}")
-        except UsageError as error:
-            raise MercliError(str(error)) from error
+        path = folder / f"file{PurePosixPath(file.name).suffix}"
+        fetch(file, path)
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetch(file: RemoteFile, path: Path) -> None:
-    with _said_of(file.url):
-        system, there = _open(file.url)
-        system.get_file(there, str(path))
-
-
-def _with_neighbours(found: list[Listed]) -> list[Listed]:
-    """Have each media file know the small files that share its name: its transcript may be among them."""
-    texts: dict[str, list[RemoteFile]] = {}
-    for each in found:
-        folder, _, name = each.file.url.rpartition("/")
-        if PurePosixPath(each.file.name).suffix.lower() in TRANSCRIPT_SUFFIXES:
-            texts.setdefault(f"{folder}/{name.split('.')[0]}", []).append(each.file)
-    if not texts:
-        return found
-
-    def neighbours(file: RemoteFile) -> tuple[RemoteFile, ...]:
-        folder, _, name = file.url.rpartition("/")
-        stem = PurePosixPath(file.name).stem
-        alike = texts.get(f"{folder}/{name.split('.')[0]}", [])
-        return tuple(text for text in alike if text != file and text.name.startswith(f"{stem}."))
-
-    return [replace(each, file=replace(each.file, beside=neighbours(each.file))) for each in found]
+def fetch(file: RemoteFile, path: Path) -> None:
+    """Fetch a file to a path; a MercliError is the reason why it cannot be, as a phrase."""
+    try:
+        with _said_of(file.url):
+            system, there = _open(file.url)
+            system.get_file(there, str(path))
+    except UsageError as error:
+        raise MercliError(str(error)) from error
 
 
 def _sweep() -> None:
@@ -205,19 +199,61 @@ def _open(url: str) -> tuple[Any, str]:
         raise UsageError(
             f'{shown(url)} is a URL, which needs fsspec: python -m pip install "mercli[urls]"'
         ) from None
-    system, path = url_to_fs(url)
+    options: dict[str, Any] = {}
+    for protocol in ("http", "https"):
+        if any(part.startswith(f"{protocol}://") for part in _CHAIN.split(url)):
+            import aiohttp
+
+            # It would give up on a film after five minutes, whether or not it comes.
+            limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
+            options[protocol] = {"client_kwargs": {"timeout": limits}}
+    system, path = url_to_fs(url, **options)
     return system, str(path)
+
+
+def _is_pattern(url: str) -> bool:
+    return not set(_path_of(_CHAIN.split(url)[0])).isdisjoint("*?[")
+
+
+def _matched(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
+    """Give what a pattern stands for, with all that is in folders which match."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for each, info in system.glob(path, detail=True).items():
+        found |= system.find(each, detail=True) if info.get("type") == "directory" else {each: info}
+    return found
+
+
+def _texts_in(system: Any, url: str, folders: Iterable[str]) -> list[RemoteFile]:
+    """Give what may be transcripts in some folders, as far as those can be listed."""
+    found = []
+    for folder in sorted(folders):
+        with contextlib.suppress(Exception):  # it need not allow that
+            for info in system.ls(folder, detail=True):
+                if PurePosixPath(info["name"]).suffix.lower() in TRANSCRIPT_SUFFIXES:
+                    found.append(_describe(system, url, info["name"], info, None).file)
+    return found
+
+
+def _texts_beside(system: Any, url: str, path: str) -> list[RemoteFile]:
+    """Give what may be transcripts of one file: its folder may hold millions of others."""
+    stem = path[: len(path) - len(PurePosixPath(path).suffix)]
+    with contextlib.suppress(Exception):
+        infos = system.glob(f"{glob.escape(stem)}.*", detail=True)
+        return [_describe(system, url, each, info, None).file for each, info in infos.items() if each != path]
+    return []
 
 
 def _describe(system: Any, url: str, path: str, info: Mapping[str, Any], name: str | None) -> Listed:
     size = info.get("size")
-    if size is None and name is not None:  # a folder's page on the web says nothing of its files
+    if size is None:  # a folder's page on the web says nothing of its files
         with contextlib.suppress(Exception):
             info = system.info(path)
             size = info.get("size")
-    _, chained, rest = url.partition("::")
-    full = system.unstrip_protocol(path) + chained + rest
-    return Listed(RemoteFile(full, size if type(size) is int else None, _state(info)), name)
+    first, *rest = _CHAIN.split(url)
+    full = system.unstrip_protocol(path)
+    # A cache in front of another storage gives the URL of that.
+    chain = [full, *rest] if "://" in first else [first, full]
+    return Listed(RemoteFile("::".join(chain), size if type(size) is int else None, _state(info)), name)
 
 
 def _state(info: Mapping[str, Any]) -> str | None:
@@ -232,11 +268,38 @@ def _state(info: Mapping[str, Any]) -> str | None:
     return f"{info.get('size')}-url-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _path_of(url: str) -> str:
-    first = url.partition("::")[0]
-    with contextlib.suppress(ValueError):
-        return urlsplit(first).path or first
-    return first
+def _with_neighbours(found: list[Listed], texts: Iterable[RemoteFile]) -> list[Listed]:
+    """Have each media file know the small files that share its name: its transcript may be among them."""
+    by_stem: dict[tuple[str, str], list[RemoteFile]] = {}
+    for text in texts:
+        if PurePosixPath(text.name).suffix.lower() in TRANSCRIPT_SUFFIXES:
+            by_stem.setdefault((_folder_of(text.url), text.name.split(".")[0]), []).append(text)
+    if not by_stem:
+        return found
+
+    def neighbours(file: RemoteFile) -> tuple[RemoteFile, ...]:
+        alike = by_stem.get((_folder_of(file.url), file.name.split(".")[0]), [])
+        stem = PurePosixPath(file.name).stem
+        return tuple(text for text in alike if text.url != file.url and text.name.startswith(f"{stem}."))
+
+    return [replace(each, file=replace(each.file, beside=neighbours(each.file))) for each in found]
+
+
+def _folder_of(url: str) -> str:
+    return _path_of(_CHAIN.split(url)[0]).rpartition("/")[0]
+
+
+def _name_of(url: str) -> str:
+    parts = _CHAIN.split(url)
+    first = next((part for part in parts if "://" in part), parts[0])
+    name = _path_of(first).rpartition("/")[2]
+    return unquote(name) if first.startswith(_WEB) else name
+
+
+def _path_of(part: str) -> str:
+    """Give what follows the protocol; on the web, without query and fragment."""
+    path = part.partition("://")[2] or part
+    return _QUERY.sub("", path) if part.startswith(_WEB) and "*" not in path else path
 
 
 @contextlib.contextmanager
@@ -246,14 +309,19 @@ def _said_of(url: str) -> Iterator[None]:
         yield
     except MercliError:
         raise
-    except ImportError as error:  # fsspec says which package knows the protocol
-        raise UsageError(f"cannot read {shown(url)}: {_first_line(error)}") from error
     except FileNotFoundError as error:
         raise UsageError(f"cannot read {shown(url)}: nothing is there, or the server does not give it") from error
+    except TimeoutError as error:  # fsspec's is one, too
+        raise UsageError(f"cannot read {shown(url)}: the server said nothing for {_SILENCE_S} s") from error
     except Exception as error:
-        raise UsageError(f"cannot read {shown(url)}: {_first_line(error)}") from error
+        raise UsageError(f"cannot read {shown(url)}: {_reason(error)}") from error
 
 
-def _first_line(error: Exception) -> str:
-    line = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+def _reason(error: Exception) -> str:
+    status, message = getattr(error, "status", None), getattr(error, "message", None)
+    if type(status) is int:
+        return f"the server says {status} {message or ''}".rstrip()
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[0] if not lines[0].endswith(":") else " ".join(lines[:2])
+    bare = _QUERY.sub("", _USER.sub("", line)) if "://" in line else line
+    return "".join(letter if letter.isprintable() else "?" for letter in bare[:200]).rstrip(".")

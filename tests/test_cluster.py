@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from mercli import cluster, interrupts
 from mercli.cluster import luggage
 from mercli.cluster.engine import Engine
-from mercli.cluster.host import Errand, Order, work_off
+from mercli.cluster.host import Errand, Order, pack, work_off
 from mercli.cluster.spread import chunk_size
 from mercli.errors import MercliError, UsageError
 from mercli.face.contract import Contract
@@ -180,6 +180,13 @@ def test_two_workers_write_the_table_of_one_machine(
     assert ran.returncode == 1, ran.stderr  # one file is no video
     assert f"dask at {dask.address}: room for" in ran.stderr
     assert (tmp_path / "out.csv").read_bytes() == local
+    (tmp_path / "out.csv").unlink()
+    again = subprocess.run(
+        command(dask, videos, tmp_path / "out.csv"), capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 1
+    assert f"continuing: {COPIES + 2} of {COPIES + 2} files done already" in again.stderr
+    assert (tmp_path / "out.csv").read_bytes() == local, "all was done, and the table is written even so"
 
 
 def test_a_worker_that_is_killed_costs_nothing(dask: Cluster, videos: Path, local: bytes, tmp_path: Path) -> None:
@@ -243,6 +250,27 @@ def test_ctrl_c_ends_a_run_and_keeps_what_was_done(dask: Cluster, videos: Path, 
     assert running.returncode == 130
     assert "interrupted" in said
     assert "Traceback" not in said
+
+
+def test_a_scheduler_that_halts_does_not_hold_a_run_for_ever(
+    setup: Setup, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mercli.cluster.dask._SILENCE_S", 1.0)
+    monkeypatch.setattr("mercli.cluster.dask._PARTING_S", 1.0)
+    monkeypatch.setattr("mercli.cluster.spread._LOOK_S", 0.1)
+    own = Cluster(tmp_path_factory.mktemp("halting"))
+    try:
+        with contextlib.closing(cluster.connect("dask", own.address)) as engine:
+            run = cluster.run_with(
+                engine, errands.stumble, files(tmp_path, *"abcdef"), setup, prepare=errands.ready
+            )
+            next(run)
+            own.scheduler.send_signal(signal.SIGSTOP)
+            with pytest.raises(MercliError, match="was lost"):
+                list(run)
+    finally:
+        own.scheduler.send_signal(signal.SIGCONT)
+        own.end()
 
 
 def test_a_file_that_kills_its_process_costs_itself_only(engine: Engine, setup: Setup, tmp_path: Path) -> None:
@@ -352,16 +380,16 @@ def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
 
 def test_a_worker_that_sees_no_files_ends_the_run(setup: Setup, tmp_path: Path) -> None:
     order = Order("run", errands.measure, errands.ready, setup, luggage.pack(setup))
-    reply = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4"),))
+    reply = work_off(pack(order, (Errand(0, tmp_path / "elsewhere.mp4"),)))
     assert reply.refusal
     assert "a path that all machines share, or a URL" in reply.refusal
-    there = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4", is_there=False),))
+    there = work_off(pack(order, (Errand(0, tmp_path / "elsewhere.mp4", is_there=False),)))
     assert [result for _, result in there.results] == [("elsewhere.mp4", setup.bundle)]
 
 
 def test_another_version_of_mercli_is_refused(setup: Setup) -> None:
     order = Order("run", errands.measure, errands.ready, setup, (), version="0.0.1")
-    assert "install the same there" in str(work_off(order, ()).refusal)
+    assert "install the same there" in str(work_off(pack(order, ())).refusal)
 
 
 @pytest.mark.parametrize("field", ["encoder", "transcribe"])

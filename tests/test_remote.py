@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,10 +62,75 @@ def test_what_is_fetched_has_its_transcript_beside_it_and_is_gone_afterwards(fol
     assert not beside.has(by_name["day 2/a.mp4"], "en")
     with sources.local(by_name["a.mp4"]) as path:
         assert path.read_bytes() == b"a"
+        assert beside.find(path, "en") is None, "it is fetched where words are wanted, and not before"
+        assert beside.fetch(by_name["a.mp4"], path, "en") is None
         found = beside.find(path, "en")
         assert found is not None
         assert "Hello" in found.read_text()
     assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("what", ["a.mp4", "*.mp4"])
+def test_a_file_and_a_pattern_find_the_transcript_too(what: str, folder: Path) -> None:
+    by_name = {remote_name(item): item.path for item in inputs.find([f"file://{folder}/{what}"])}
+    assert beside.has(by_name["a.mp4"], "en")
+
+
+def remote_name(item: inputs.Input) -> str:
+    assert isinstance(item.path, remote.RemoteFile)
+    return item.path.name
+
+
+def test_a_transcript_that_is_gone_or_too_long_costs_nothing_else(folder: Path, tmp_path: Path) -> None:
+    (found,) = [item.path for item in inputs.find([folder.as_uri()]) if item.name == "a.mp4"]
+    assert isinstance(found, remote.RemoteFile)
+    (folder / "a.en.srt").unlink()
+    with sources.local(found) as path:
+        assert "the transcript a.en.srt cannot be fetched" in str(beside.fetch(found, path, "en"))
+    long = replace(found, beside=tuple(replace(each, size_bytes=1 << 30) for each in found.beside))
+    assert "is over 16 MB" in str(beside.fetch(long, tmp_path / "file.mp4", "en"))
+
+
+def test_signs_of_the_web_are_letters_elsewhere(tmp_path: Path) -> None:
+    names = ["t#1.mp4", "t#2.mp4", "g?h.mp4", "50%.mp4"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    found = {item.name: item.path for item in inputs.find([f"file://{tmp_path}"])}
+    assert sorted(found) == sorted(names)
+    for name, source in found.items():
+        with sources.local(source) as path:
+            assert path.read_bytes() == name.encode()
+
+
+def test_a_name_that_fsspec_takes_apart_has_its_row(tmp_path: Path) -> None:
+    (tmp_path / "m::n.mp4").write_bytes(b"")
+    (item,) = inputs.find([f"file://{tmp_path}"])
+    assert item.name == "m::n.mp4"
+    with pytest.raises(MercliError), sources.local(item.path):
+        pass
+
+
+def test_a_pattern_walks_the_folders_that_it_matches(folder: Path) -> None:
+    found = inputs.find([f"file://{folder}/*"])
+    assert f"file://{folder}/day 2/a.mp4" in [item.name for item in found]
+    assert all(not item.name.endswith("day 2") for item in found)
+
+
+def test_urls_that_differ_in_secrets_only_are_told_apart_without_them() -> None:
+    one, other = remote.distinct("https://h/a.mp4?sig=SECRET1"), remote.distinct("https://h/a.mp4?sig=SECRET2")
+    assert one != other
+    assert "SECRET" not in one + other
+    assert remote.distinct("https://h/a.mp4") == "https://h/a.mp4"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:SECRET@127.0.0.1:9/a.mp4?k=SECRET", "zip://*::http://me:SECRET@127.0.0.1:9/x.zip"]
+)
+def test_what_goes_wrong_tells_no_secret(url: str) -> None:
+    pytest.importorskip("aiohttp")
+    with pytest.raises(UsageError, match="cannot read") as refused:
+        inputs.find([url])
+    assert "SECRET" not in str(refused.value)
 
 
 def test_a_file_and_its_transcript_change_their_state(folder: Path) -> None:
@@ -122,6 +188,7 @@ def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 def test_secrets_are_in_no_name() -> None:
     assert remote.shown("https://me:word@host/a.mp4?token=1#x") == "https://host/a.mp4"
+    assert remote.shown("zip://a.mp4::https://me:word@host/x.zip?t=1") == "zip://a.mp4::https://host/x.zip"
 
 
 @given(st.text() | st.text("htp:/[]@?#*%", max_size=12).map("http://{}".format))
@@ -129,7 +196,7 @@ def test_secrets_are_in_no_name() -> None:
 def test_any_text_is_a_url_or_none(text: str) -> None:
     if remote.is_url(text):
         assert ":" in text
-        assert "?" not in remote.shown(text)
+        assert not remote.shown(text).startswith("http") or "?" not in remote.shown(text)
         remote.RemoteFile(text).name  # noqa: B018
 
 

@@ -202,7 +202,7 @@ def predict(
                 opened,
                 setup,
                 rows,
-                jobs=jobs or (0 if is_cluster else batch.default_jobs()),
+                jobs=jobs or (batch.default_jobs() if engine is None else 0),
                 on_result=lambda result: display.advance(
                     result.evidence.duration_s, failed=result.status in _NO_ANSWER
                 ),

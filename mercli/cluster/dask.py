@@ -4,6 +4,7 @@ import contextlib
 import logging
 import queue
 import re
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from mercli.cluster.engine import Answer, Failed, failure_of, not_installed
 from mercli.errors import MercliError, UsageError
 from mercli.worker import Death
 
-_CONNECT_S = 10.0
+_CONNECT_S, _SILENCE_S, _PARTING_S = 10.0, 30.0, 5.0
 _NOT_YET = ("lost", "pending")  # its worker died before the result was fetched: dask has it done again
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?[^/\s]+:\d{1,5}")
 
@@ -61,7 +62,7 @@ class DaskEngine:
     def n_slots(self) -> int:
         """Give the number of threads of all workers."""
         try:
-            return sum(self._client.nthreads().values())
+            return sum(self._call(self._client.nthreads).values())
         except Exception as error:
             raise self._lost() from error
 
@@ -92,7 +93,7 @@ class DaskEngine:
                 self._watch(ticket, futures.pop(ticket))
         finished = [ticket for ticket, future in futures.items() if future.status == "finished"]
         try:
-            values = self._client.gather([futures[ticket] for ticket in finished])
+            values = self._call(self._client.gather, [futures[ticket] for ticket in finished])
         except Exception as error:
             raise self._lost() from error
         answers = dict(zip(finished, values, strict=True))
@@ -103,10 +104,19 @@ class DaskEngine:
 
     def close(self) -> None:
         """Cancel what is not done and leave the scheduler."""
-        with contextlib.suppress(Exception):
-            self._client.cancel(list(self._futures.values()))
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=2)
+        self._futures.clear()
+        # A scheduler that says nothing has it wait for as long.
+        closing = threading.Thread(target=self._client.close, kwargs={"timeout": 2}, daemon=True)
+        closing.start()
+        closing.join(_PARTING_S)
+
+    def _call(self, ask: Callable[..., Any], *args: object) -> Any:
+        """Ask the scheduler for something, and give up where it says nothing."""
+
+        async def asked() -> Any:
+            return await ask(*args, asynchronous=True)
+
+        return self._client.sync(asked, callback_timeout=_SILENCE_S)
 
     def _watch(self, ticket: int, future: Any) -> None:
         self._futures[ticket] = future

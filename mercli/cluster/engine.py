@@ -102,6 +102,8 @@ def not_installed(name: str) -> UsageError:
 def failure_of(error: BaseException) -> Failed:
     """Say of an error that a task raised on a worker what can be done about it."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0].startswith("mercli"):
-        return Failed("a worker of the cluster has no mercli, or another version; install the same there")
+        return Failed("a worker or the scheduler of the cluster has no mercli; install the same there")
+    if "deserialization of the task graph" in str(error):  # by dask's scheduler, which says no more
+        return Failed("the scheduler of the cluster has no mercli; install the same there")
     line = (str(error).strip() or "no reason given").splitlines()[0][:200]
     return Failed(f"a worker of the cluster failed: {type(error).__name__}: {line}")

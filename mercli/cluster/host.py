@@ -5,6 +5,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -81,15 +82,18 @@ class Reply:
     refusal: str | None = None
 
 
-def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = None) -> Reply:
+def pack(order: Order, errands: tuple[Errand, ...]) -> bytes:
+    """Make of an order one thing that schedulers pass on without looking into it: they may have another mercli."""
+    return pickle.dumps((order.version, pickle.dumps((order, errands))))
+
+
+def work_off(packed: bytes, sent: bytes | None = None) -> Reply:
     """Work on some files, here.
 
     Parameters
     ----------
-    order : Order
-        What is to be done.
-    errands : tuple of Errand
-        With which files.
+    packed : bytes
+        What is to be done, and with which files; from `pack`.
     sent : bytes or None
         The models, where this machine said that it lacks them.
 
@@ -98,11 +102,13 @@ def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = Non
     Reply
         What became of them.
     """
-    if order.version != mercli.__version__:
+    version, content = pickle.loads(packed)  # noqa: S301 - from whoever may have this machine do anything
+    if version != mercli.__version__:
         return Reply(
-            refusal=f"a worker of the cluster has mercli {mercli.__version__}, this is {order.version}; install "
-            "the same there"
+            refusal=f"a worker of the cluster has mercli {mercli.__version__}, this is {version}; install the "
+            "same there"
         )
+    order, errands = pickle.loads(content)  # noqa: S301
     if unseen := next((errand for errand in errands if errand.is_there and not _is_there(errand.source)), None):
         return Reply(
             refusal=f"{unseen.source} is not there for a worker of the cluster; give a path that all machines "

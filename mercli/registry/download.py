@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mercli import strict_json
 from mercli.errors import MercliError
 from mercli.registry.network import KnownNetwork
+from mercli.remote import distinct, shown
 
 if TYPE_CHECKING:
     import requests
@@ -56,11 +57,15 @@ class Part:
     def _note(self) -> Path:
         return self.path.with_name(f"{self.path.name}.json")
 
+    @property
+    def _source(self) -> str:
+        return distinct(self.url)  # which holds no password
+
     def find(self) -> None:
         """Look for what an earlier run left of the same address; anything else is removed."""
         try:
             known = strict_json.loads(self._note.read_bytes())
-            if known["url"] == self.url and isinstance(known["validator"], str) and self.path.is_file():
+            if known["url"] == self._source and isinstance(known["validator"], str) and self.path.is_file():
                 self.validator, self.may_continue = known["validator"], True
                 return
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -74,7 +79,7 @@ class Part:
         self.validator = strong or headers.get("Last-Modified", "")
         self.may_continue = headers.get("Accept-Ranges", "").strip().lower() == "bytes"
         if self.may_continue:
-            self._note.write_text(json.dumps({"url": self.url, "validator": self.validator}), encoding="utf-8")
+            self._note.write_text(json.dumps({"url": self._source, "validator": self.validator}), encoding="utf-8")
         else:
             self._note.unlink(missing_ok=True)
 
@@ -125,7 +130,7 @@ class Download:
                 self._fetch(part)
         except _Broken as broken:
             hint = _will_go_on(kept) if (kept := part.leave()) else "--url takes a mirror"
-            raise MercliError(f"cannot download {url!r}: {broken}; {hint}") from broken.__cause__
+            raise MercliError(f"cannot download {shown(url)!r}: {broken}; {hint}") from broken.__cause__
         except MercliError:
             part.discard()
             raise
@@ -209,7 +214,7 @@ class Download:
 
     def _refuse(self, part: Part, how_many: str) -> NoReturn:
         raise MercliError(
-            f"{part.url} gave another file than {self._network.name}: "
+            f"{shown(part.url)} gave another file than {self._network.name}: "
             f"{how_many}{self._network.size_bytes:,} bytes; nothing was kept"
         )
 
@@ -227,6 +232,8 @@ def _reason(error: Exception, timeout_s: float) -> str:
     if any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in error.args):
         error = requests.Timeout()  # while the body is read, requests calls it something else
     said: dict[Any, str] = {
+        requests.TooManyRedirects: "it is sent from one address to the next, in a circle",
+        requests.exceptions.ContentDecodingError: "what it sends cannot be unpacked",
         requests.Timeout: f"the server said nothing for {timeout_s:g} s",
         requests.exceptions.ProxyError: "the proxy cannot be reached, or refuses",
         requests.exceptions.SSLError: "the server cannot show that it is who it says",

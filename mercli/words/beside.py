@@ -7,8 +7,14 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mercli import remote
+from mercli.errors import MercliError
 from mercli.formats import TRANSCRIPT_SUFFIXES
+from mercli.remote import RemoteFile
 from mercli.sources import Source, state_of
+
+LARGEST_BYTES = 16 << 20
+"""Of a transcript: one of a whole day has some five million."""
 
 # "eng" and "en-GB" are English too.
 _TAG = re.compile(r"\.(?P<language>[A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*")
@@ -71,6 +77,35 @@ def state(source: Source, language: str) -> str:
         return ""
     stem = source.stem if isinstance(source, Path) else Path(source.name).stem
     return f"{found.name[len(stem) :]}:{state_of(found)}"
+
+
+def fetch(file: RemoteFile, path: Path, language: str) -> str | None:
+    """Put the transcript of a remote file beside the copy of it.
+
+    Parameters
+    ----------
+    file : RemoteFile
+        The media file.
+    path : Path
+        Its copy.
+    language : str
+        As of `find`.
+
+    Returns
+    -------
+    str or None
+        Why it is not there, as a phrase; None where it is, or none was listed.
+    """
+    found = _beside(file, language)
+    if not isinstance(found, RemoteFile):
+        return None
+    if (found.size_bytes or 0) > LARGEST_BYTES:
+        return f"the transcript {found.name} is over {LARGEST_BYTES >> 20} MB, so it is none"
+    try:
+        remote.fetch(found, path.with_name(f"{path.stem}{found.name[len(Path(file.name).stem) :]}"))
+    except MercliError as error:
+        return f"the transcript {found.name} cannot be fetched: {error}"
+    return None
 
 
 def _beside(source: Source, language: str) -> Source | None:

@@ -14,11 +14,8 @@ from av.container import InputContainer
 from mercli.container import check_regular, open_container, reason_of
 from mercli.errors import MediaError, MissingModality
 from mercli.inputs import table_name
-from mercli.words.beside import speaks
+from mercli.words.beside import LARGEST_BYTES, speaks
 from mercli.words.cues import Words
-
-LARGEST_BYTES = 16 << 20
-"""A transcript of a whole day has some five million."""
 
 _FORMATS = {".srt": "srt", ".vtt": "webvtt"}  # FFmpeg's names
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"})
