@@ -34,9 +34,10 @@ On MELD's own test part ({n_texts:,} utterances of {n_dialogues} dialogues, judg
 intervals from a bootstrap over dialogues). Its main characters speak in the training, too: these are not unseen
 speakers.
 
-| accuracy | weighted F1 | macro-F1 |
-|---|---|---|
-| {cells} |
+| | utterances | accuracy | weighted F1 | macro-F1 |
+|---|---|---|---|---|
+| all | {n_texts:,} | {cells} |
+| those that nobody says word for word in the training | {n_new:,} | {new_cells} |
 """
 
 
@@ -47,7 +48,12 @@ def add(base: Bundle, folder: Path) -> Bundle:
     if sha256(content) != said["sha256"]:
         raise SystemExit(f"{folder / said['model']} is not the model that words.json is about")
     part = WordsPart(WordsSpec.from_json(said["spec"]), Model(content, tuple(said["classes"])))
-    record = {**said["training"], "corpus": "MELD, train and dev", "test": said.get("test")}
+    record = {
+        **said["training"],
+        "corpus": "MELD, train and dev",
+        "test": said.get("test"),
+        "test_new": said.get("test_new"),
+    }
     training = {**base.training, "words_classifier": record}
     card = base.card.split(f"{TITLE}\n")[0].rstrip() + f"\n\n{describe(said)}"
     modalities = ", ".join(("voice", "face", "words"))
@@ -59,9 +65,13 @@ def describe(said: dict[str, Any]) -> str:
     """Say in Markdown what the words were learnt from, and how they do."""
     text = LEARNT.format(**said["training"])
     if test := said.get("test"):
-        cells = (_with_interval(test, name) for name in ("accuracy", "weighted_f1", "macro_f1"))
-        text += TESTED.format(cells=" | ".join(cells), **test)
+        new = said["test_new"]
+        text += TESTED.format(**test, cells=_cells(test), n_new=new["n_texts"], new_cells=_cells(new))
     return f"{TITLE}\n\n{text}\n```\n{COMMAND}\n```\n"
+
+
+def _cells(scores: dict[str, Any]) -> str:
+    return " | ".join(_with_interval(scores, name) for name in ("accuracy", "weighted_f1", "macro_f1"))
 
 
 def _with_interval(test: dict[str, Any], name: str) -> str:

@@ -25,6 +25,7 @@ from mercli.inference import Classifier
 from mercli.words import learning
 from mercli.words.spec import WordsSpec
 from mercli.words.vector import vectors
+from mercli.words.weighing import plain
 
 SEED = 0
 DRAWS = 1000  # of dialogues, for the intervals
@@ -38,6 +39,10 @@ class Texts:
     said: list[str]
     labels: list[str]
     dialogues: list[str]
+
+    def take(self, rows: Sequence[int]) -> "Texts":
+        """Give some of the texts."""
+        return Texts(*([each[i] for i in rows] for each in (self.said, self.labels, self.dialogues)))
 
     def __add__(self, other: "Texts") -> "Texts":
         """Put two tables together."""
@@ -122,8 +127,12 @@ def main() -> None:
     }
     if options.test:
         test = read(options.test)
-        said["test"] = measure(judge(trained, spec, test.said), test, trained.classes)
+        answers, known = judge(trained, spec, test.said), set(map(plain, texts.said))
+        said["test"] = measure(answers, test, trained.classes)
         show("test", said["test"], trained.classes)
+        new = [i for i, text in enumerate(test.said) if plain(text) not in known]
+        said["test_new"] = measure(answers[new], test.take(new), trained.classes)
+        show("of these, what nobody says in the training", said["test_new"], trained.classes)
     (options.out / "words.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     print(f"written: {options.out / 'words.onnx'}, {len(trained.onnx) / 1e6:.2f} MB")
 
