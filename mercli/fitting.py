@@ -233,7 +233,8 @@ def score_all(
         By ``"voice"``, ``"face"``, ``"words"``, ``"fusion"``.
     """
     rows: Mapping[str, NDArray[np.float64]] = {m: getattr(said, m) for m in MODALITY_NAMES}
-    wanted = [*modalities, *(["fused"] if len(modalities) > 1 else [])]
+    judged = [modality for modality in modalities if not np.isnan(rows[modality]).all()]
+    wanted = [*judged, *(["fused"] if len(judged) > 1 else [])]
     return {
         MODALITY_NAMES[modality]: evaluation.score(rows[modality], table.labels, table.speakers, classes)
         for modality in wanted

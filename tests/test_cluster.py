@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from mercli import cluster, interrupts
 from mercli.cluster import luggage
 from mercli.cluster.engine import Engine
-from mercli.cluster.host import Errand, Order, pack, work_off
+from mercli.cluster.host import Errand, Order, work_off
 from mercli.cluster.spread import chunk_size
 from mercli.errors import MercliError, UsageError
 from mercli.face.contract import Contract
@@ -380,16 +380,16 @@ def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
 
 def test_a_worker_that_sees_no_files_ends_the_run(setup: Setup, tmp_path: Path) -> None:
     order = Order("run", errands.measure, errands.ready, setup, luggage.pack(setup))
-    reply = work_off(pack(order, (Errand(0, tmp_path / "elsewhere.mp4"),)))
+    reply = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4"),))
     assert reply.refusal
     assert "a path that all machines share, or a URL" in reply.refusal
-    there = work_off(pack(order, (Errand(0, tmp_path / "elsewhere.mp4", is_there=False),)))
+    there = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4", is_there=False),))
     assert [result for _, result in there.results] == [("elsewhere.mp4", setup.bundle)]
 
 
 def test_another_version_of_mercli_is_refused(setup: Setup) -> None:
     order = Order("run", errands.measure, errands.ready, setup, (), version="0.0.1")
-    assert "install the same there" in str(work_off(pack(order, ())).refusal)
+    assert "install the same there" in str(work_off(order, ()).refusal)
 
 
 @pytest.mark.parametrize("field", ["encoder", "transcribe"])
@@ -397,6 +397,12 @@ def test_speech_networks_have_to_lie_where_all_machines_see_them(field: str, set
     away = replace(setup, **{field: str(tmp_path / "away")})  # type: ignore[arg-type]
     with pytest.raises(MercliError, match="put it where all machines see it"):
         luggage.unpack(away, luggage.pack(setup), None)
+
+
+def test_a_scheduler_with_another_mercli_is_refused(dask: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mercli.__version__", "99.0")
+    with pytest.raises(UsageError, match=r"the scheduler of the cluster has mercli .*, this is 99\.0"):
+        cluster.connect("dask", dask.address)
 
 
 @given(n_files=st.integers(0, 10**7), n_slots=st.integers(0, 5000))

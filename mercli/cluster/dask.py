@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from mercli.cluster.engine import Answer, Failed, failure_of, not_installed
+import mercli
+from mercli.cluster.engine import Answer, Failed, failure_of, not_installed, other_version
 from mercli.errors import MercliError, UsageError
 from mercli.worker import Death
 
@@ -31,7 +32,8 @@ class DaskEngine:
     Raises
     ------
     UsageError
-        If dask is not installed, there is no address or one of another form, or no scheduler answers there.
+        If dask is not installed, there is no address or one of another form, no scheduler answers there, or
+        one of its machines has another mercli.
     """
 
     def __init__(self, address: str | None, *, debug: bool = False) -> None:
@@ -45,13 +47,18 @@ class DaskEngine:
             raise UsageError(f"--scheduler {address} is no address of a dask scheduler, such as tcp://host:8786")
         if not debug:
             _keep_quiet()
+        self._futures: dict[int, Any] = {}
         try:
             self._client = Client(address, timeout=_CONNECT_S, set_as_default=False, name="mercli")
         except (OSError, ValueError, ImportError) as error:  # its time-outs are OSErrors, too
             raise UsageError(f"no dask scheduler answers at {address}: {_first_line(error)}") from error
         self._address = address
+        try:
+            self._refuse_other_versions()
+        except BaseException:
+            self.close()
+            raise
         self._run = uuid.uuid4().hex
-        self._futures: dict[int, Any] = {}
         self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     @property
@@ -117,6 +124,18 @@ class DaskEngine:
             return await ask(*args, asynchronous=True)
 
         return self._client.sync(asked, callback_timeout=_SILENCE_S)
+
+    def _refuse_other_versions(self) -> None:
+        """Raise a UsageError where not all have this mercli: scheduler and workers read what is sent to them."""
+        try:
+            told = self._client.get_versions(packages=["mercli"])
+        except Exception as error:
+            raise UsageError(f"the dask scheduler at {self._address} does not say what it has") from error
+        for whose, parts in (("the scheduler", [told["scheduler"]]), ("a worker", told["workers"].values())):
+            for part in parts:
+                version = part["packages"].get("mercli")
+                if version != mercli.__version__:
+                    raise UsageError(other_version(whose, version))
 
     def _watch(self, ticket: int, future: Any) -> None:
         self._futures[ticket] = future

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import mercli
 from mercli.errors import UsageError
 from mercli.worker import Death
 
@@ -99,11 +100,15 @@ def not_installed(name: str) -> UsageError:
     )
 
 
+def other_version(whose: str, version: str | None) -> str:
+    """Say that some part of a cluster has another mercli than this machine, or none."""
+    has = f"mercli {version}" if version else "no mercli"
+    return f"{whose} of the cluster has {has}, this is {mercli.__version__}; install the same there"
+
+
 def failure_of(error: BaseException) -> Failed:
     """Say of an error that a task raised on a worker what can be done about it."""
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0].startswith("mercli"):
-        return Failed("a worker or the scheduler of the cluster has no mercli; install the same there")
-    if "deserialization of the task graph" in str(error):  # by dask's scheduler, which says no more
-        return Failed("the scheduler of the cluster has no mercli; install the same there")
+        return Failed(other_version("a worker", None))
     line = (str(error).strip() or "no reason given").splitlines()[0][:200]
     return Failed(f"a worker of the cluster failed: {type(error).__name__}: {line}")

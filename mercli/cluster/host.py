@@ -5,7 +5,6 @@ import contextlib
 import functools
 import multiprocessing
 import os
-import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import mercli
 from mercli import device as devices
 from mercli import kernel_cache
 from mercli.cluster import luggage
+from mercli.cluster.engine import other_version
 from mercli.cluster.luggage import Item
 from mercli.crew import Crew
 from mercli.errors import MercliError
@@ -82,18 +82,15 @@ class Reply:
     refusal: str | None = None
 
 
-def pack(order: Order, errands: tuple[Errand, ...]) -> bytes:
-    """Make of an order one thing that schedulers pass on without looking into it: they may have another mercli."""
-    return pickle.dumps((order.version, pickle.dumps((order, errands))))
-
-
-def work_off(packed: bytes, sent: bytes | None = None) -> Reply:
+def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = None) -> Reply:
     """Work on some files, here.
 
     Parameters
     ----------
-    packed : bytes
-        What is to be done, and with which files; from `pack`.
+    order : Order
+        What is to be done.
+    errands : tuple of Errand
+        With which files.
     sent : bytes or None
         The models, where this machine said that it lacks them.
 
@@ -102,13 +99,8 @@ def work_off(packed: bytes, sent: bytes | None = None) -> Reply:
     Reply
         What became of them.
     """
-    version, content = pickle.loads(packed)  # noqa: S301 - from whoever may have this machine do anything
-    if version != mercli.__version__:
-        return Reply(
-            refusal=f"a worker of the cluster has mercli {mercli.__version__}, this is {version}; install the "
-            "same there"
-        )
-    order, errands = pickle.loads(content)  # noqa: S301
+    if order.version != mercli.__version__:
+        return Reply(refusal=other_version("a worker", mercli.__version__))
     if unseen := next((errand for errand in errands if errand.is_there and not _is_there(errand.source)), None):
         return Reply(
             refusal=f"{unseen.source} is not there for a worker of the cluster; give a path that all machines "

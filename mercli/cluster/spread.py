@@ -13,7 +13,7 @@ from mercli import interrupts
 from mercli.batch import died_twice
 from mercli.cluster import luggage
 from mercli.cluster.engine import Engine, Failed
-from mercli.cluster.host import Errand, Order, Reply, pack, work_off
+from mercli.cluster.host import Errand, Order, Reply, work_off
 from mercli.errors import MercliError
 from mercli.schedule import long_first
 from mercli.setup import Setup
@@ -163,7 +163,7 @@ class _Run:
     def _give(self, errands: tuple[Errand, ...], *models: object) -> None:
         self._n_given += 1
         self._open[self._n_given] = errands
-        self._engine.submit(self._n_given, work_off, pack(self._order, errands), *models)
+        self._engine.submit(self._n_given, work_off, self._order, errands, *models)
 
 
 def _chunk(waiting: deque[Errand], size: int) -> Iterator[Errand]:
