@@ -67,7 +67,9 @@ def _ways(bundle: Bundle) -> list[str]:
     fusion = f"Voice and face are fused by {bundle.fusion.kind}." if bundle.fusion else ""
     words = ""
     if bundle.words:
-        words = f"Words were learnt elsewhere, and count {bundle.words.weight:g} times what they say."
+        known = bundle.training.get("words_classifier", {}).get("corpus")
+        learnt = f"elsewhere ({known}: its terms hold for them)" if known else "elsewhere"
+        words = f"Words were learnt {learnt}, and count {bundle.words.weight:g} times what they say."
     ways = " ".join(filter(None, (pooling, fusion, words)))
     return [f"{ways}\n"] if pooling or words else []
 

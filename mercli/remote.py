@@ -309,6 +309,9 @@ def _said_of(url: str) -> Iterator[None]:
         yield
     except MercliError:
         raise
+    except ImportError as error:  # fsspec says which package knows the protocol
+        hint = '; python -m pip install "mercli[urls]" has what https:// needs'
+        raise UsageError(f"cannot read {shown(url)}: {_reason(error)}{hint}") from error
     except FileNotFoundError as error:
         raise UsageError(f"cannot read {shown(url)}: nothing is there, or the server does not give it") from error
     except TimeoutError as error:  # fsspec's is one, too

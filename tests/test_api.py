@@ -428,6 +428,7 @@ def test_a_notebook_without_widgets_has_the_progress_as_text_and_no_warning(fold
     assert "ipywidgets" not in done.stderr
 
 
+@pytest.mark.long
 def test_progress_says_that_kernels_are_compiled_first(folder: Path, tmp_path: Path) -> None:
     code = "import mercli, sys; mercli.predict(sys.argv[1], jobs=1, progress=True)"
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}

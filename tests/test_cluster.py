@@ -453,6 +453,7 @@ def test_without_an_engine_installed_it_is_said_how_to_get_it(
         cluster.connect(name, "tcp://127.0.0.1:8786")
 
 
+@pytest.mark.long
 def test_ray_writes_the_table_of_one_machine(videos: Path, local: bytes, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     output = tmp_path / "out.csv"

@@ -458,7 +458,12 @@ def table(fitted, encoder, recordings):
 class TestFit:
     def test_the_bundle_refers_to_the_encoder_and_does_not_hold_it(self, fitted):
         output, _ = fitted
-        assert {path.name for path in output.iterdir()} == {"bundle.json", "MODEL_CARD.md", "voice.onnx"}
+        assert {path.name for path in output.iterdir()} == {
+            "bundle.json",
+            "MODEL_CARD.md",
+            "voice.onnx",
+            "words.onnx",  # those of the base
+        }
         assert json.loads((output / "bundle.json").read_text())["voice"]["spec"] == SPEC.to_json()
         assert bundles.load(output).voice.spec == SPEC
 
@@ -496,7 +501,7 @@ class TestFit:
         done = mercli("fit", folder, "-o", tmp_path / "both", "--voice-encoder", encoder, "-q", check=0)
         assert "fusion" in done.stdout
         both = bundles.load(tmp_path / "both")
-        assert both.modalities == ("voice", "face")
+        assert both.modalities == ("voice", "face", "words")
         assert both.voice.spec == SPEC
         assert both.face.network == open_bundle()[1].face.network
         shutil.copy(encoder, tmp_path / "both")

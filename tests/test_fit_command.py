@@ -113,7 +113,7 @@ def voice_only(recordings):
 class TestVideos:
     def test_models_a_manifest_and_a_card_are_written_and_nothing_else(self, fitted):
         output, _ = fitted
-        models = {"voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx"}
+        models = {"voice.onnx", "face-network.onnx", "face.onnx", "fusion.onnx", "words.onnx"}
         assert {path.name for path in output.iterdir()} == models | {"bundle.json", "MODEL_CARD.md"}
         assert {path.name for path in output.parent.iterdir()} == {"theatre", "bundle"}
 
@@ -121,7 +121,7 @@ class TestVideos:
         bundle = bundles.load(fitted[0])
         assert bundle.name == "bundle"
         assert bundle.classes == THREE
-        assert bundle.modalities == ("voice", "face")
+        assert bundle.modalities == ("voice", "face", "words")
         assert bundle.fusion is not None
         record = bundle.training
         assert record["corpus"] == "theatre"
@@ -177,7 +177,7 @@ class TestVideos:
 class TestRecordings:
     def test_sound_alone_gives_a_bundle_of_the_voice_alone(self, voice_only):
         bundle = bundles.load(voice_only[0])
-        assert bundle.modalities == ("voice",)
+        assert bundle.modalities == ("voice", "words"), "those of the base"
         assert list(bundle.training["scores"]) == ["voice"]
 
     def test_features_and_classifier_are_those_asked_for_and_the_record_says_so(self, voice_only):
@@ -200,7 +200,7 @@ class TestRecordings:
         output, _ = voice_only
         code, said = says("predict", recordings, "--bundle", output, "--modalities", "face")
         assert code == 2
-        assert said == "mercli: bundle voice has no face model; it knows voice"
+        assert said == "mercli: bundle voice has no face model; it knows voice, words"
 
     def test_quiet_prints_the_numbers_and_nothing_else(self, voice_only):
         assert "accuracy" in voice_only[1].stdout

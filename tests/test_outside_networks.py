@@ -338,7 +338,9 @@ def test_a_network_that_was_damaged_in_the_cache_is_refused_and_named(mercli_say
     content = place.read_bytes()
     for damaged in (content[:-1] + bytes([content[-1] ^ 1]), content[:-1], b""):
         place.write_bytes(damaged)
-        with pytest.raises(UsageError, match="was damaged or changed: type `mercli models add FILE --name good"):
+        with pytest.raises(
+            UsageError, match="was damaged or changed: type `mercli models add FILE --contract JSON --name good"
+        ):
             find("good")
         assert mercli_says("models", "verify")[0] == 1
     place.unlink()

@@ -200,7 +200,7 @@ def test_fit_leaves_out_and_names_the_files_whose_workers_died(corpus: Path, tmp
 # The journal: a run goes on where it stopped.
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.long)])
 def test_a_run_that_is_killed_at_any_moment_is_finished_by_the_same_command(
     clips: Path, whole: bytes, tmp_path: Path, kills: int
 ) -> None:

@@ -323,7 +323,14 @@ def ready(cache: Path, *room: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(("ending", "content"), [("nbi", b""), ("nbi", b"junk"), ("nbc", None)])
+@pytest.mark.parametrize(
+    ("ending", "content"),
+    [
+        ("nbi", b"junk"),
+        pytest.param("nbi", b"", marks=pytest.mark.long),
+        pytest.param("nbc", None, marks=pytest.mark.long),
+    ],
+)
 def test_what_was_kept_and_is_damaged_is_made_anew(runs, tmp_path, ending, content):
     cache = tmp_path / "cache"
     shutil.copytree(runs.cache, cache)
@@ -336,6 +343,7 @@ def test_what_was_kept_and_is_damaged_is_made_anew(runs, tmp_path, ending, conte
     assert ready(cache) == ["True", "0"]
 
 
+@pytest.mark.long
 def test_where_there_is_no_room_to_keep_kernels_they_are_compiled_all_the_same(tmp_path):
     said, compiled = ready(tmp_path, "20000")
     assert (said, int(compiled) > 0) == ("True", True)

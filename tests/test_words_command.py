@@ -61,7 +61,8 @@ def predict(bundle, tmp_path, capsys):
 
 
 def test_a_transcript_beside_a_file_is_read_without_being_asked_for(predict, clips):
-    rows, _ = predict(clips)
+    rows, said = predict(clips)
+    assert "words are looked at too: a transcript lies beside 1 of 2 files; --no-words leaves them out" in said
     talking, voice = rows["talking.mp4"], rows["voice.wav"]
     assert (talking["status"], talking["words_emotion"], talking["n_words"]) == ("ok", "sad", "7")
     assert float(talking["words_p_sad"]) > 0.5
@@ -109,7 +110,8 @@ def test_without_words_the_table_is_what_it_was_before_there_were_any(predict, c
 
 
 def test_asked_for_words_that_are_missing_are_told(predict, clips):
-    rows, _ = predict(clips, "--words")
+    rows, said = predict(clips, "--words")
+    assert "words are looked at too" not in said
     assert (rows["talking.mp4"]["status"], rows["talking.mp4"]["error"]) == ("ok", "")
     assert (rows["voice.wav"]["status"], rows["voice.wav"]["error"]) == (
         "partial",

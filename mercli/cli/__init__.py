@@ -21,7 +21,7 @@ from mercli.cli.report import report
 
 app = typer.Typer(
     name="mercli",
-    help="Turn a directory of videos into a table of emotions from the voice and the face.",
+    help="Turn a directory of videos into a table of emotions from voice, face and words.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -113,7 +113,7 @@ def add(
 ) -> None:
     """Try a face network by its contract, keep a copy of both and print its name.
 
-    It can then be named wherever --face-network is taken. What does not do as its contract says is refused.
+    It can then be named wherever --face-network is taken. One that does not do as its contract says is refused.
     """
     del debug
     from mercli import face_networks

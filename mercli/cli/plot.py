@@ -41,7 +41,7 @@ def plot(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw what both, the voice and the face say of each second of a file.
+    """Draw what the voice, the face and all together say of each second of a file.
 
     Exits with 0 if it was drawn, with 1 if nothing could be said of the file or it could not be read, with 2 if
     the command makes no sense, with 130 if it was interrupted.

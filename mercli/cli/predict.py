@@ -39,6 +39,7 @@ from mercli.formats import FRAME_RATE_HZ
 from mercli.wording import count
 
 if TYPE_CHECKING:
+    from mercli.inputs import Input
     from mercli.journal import Journal
     from mercli.tables import Row
 
@@ -191,6 +192,8 @@ def predict(
         engine = stack.enter_context(cluster)
         setup = stack.enter_context(on_device(device, setup, at_once=bool(plan.todo) and not is_cluster))
         if not quiet:
+            if with_words and words is None and transcribe is None and modalities is None:
+                _say_who_has_words(inputs, setup.language)
             say_what_is_done(plan, len(inputs), rows)
             if engine is not None:
                 say_where(engine)
@@ -228,6 +231,15 @@ def _say_what_was_done(counts: Mapping[str, int], *outputs: Path | None) -> None
     written = " and ".join(str(path) for path in outputs if path)
     where = f"; wrote {written}" if written else ""
     typer.echo(f"{count(sum(counts.values()), 'file')}: {said}{where}", err=True)
+
+
+def _say_who_has_words(inputs: "Sequence[Input]", language: str) -> None:
+    """Say on stderr that words are looked at although nobody asked for them."""
+    from mercli.words import beside
+
+    n = sum(beside.has(item.path, language) for item in inputs)
+    of = f"{n} of {count(len(inputs), 'file')}"
+    typer.echo(f"words are looked at too: a transcript lies beside {of}; --no-words leaves them out", err=True)
 
 
 def _write(output: Path | None, rows: "Iterable[Row]", schema: Mapping[str, type], option: str) -> None:

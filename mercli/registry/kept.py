@@ -67,4 +67,4 @@ def kept(network: KnownNetwork) -> Path:
 def _mend(network: KnownNetwork) -> str:
     if network.url:
         return f"`mercli models pull {network.name}`"
-    return f"`mercli models add FILE --name {network.name} --overwrite`"
+    return f"`mercli models add FILE --contract JSON --name {network.name} --overwrite`"
