@@ -113,6 +113,7 @@ class _Run:
         self._order = order
         self._jobs = jobs
         self._models: object = None
+        self._with_models: set[int] = set()  # tickets of tasks that took the models along
         self._open: dict[int, tuple[Errand, ...]] = {}
         self._n_given = 0
         self._n_slots = 0
@@ -145,17 +146,22 @@ class _Run:
                 if isinstance(answer, Death):
                     yield from ((errand, answer) for errand in errands)
                     continue
-                yield from self._read(errands, answer)
+                yield from self._read(ticket, errands, answer)
 
-    def _read(self, errands: tuple[Errand, ...], answer: Reply | Failed) -> Iterator[tuple[Errand, Any]]:
+    def _read(
+        self, ticket: int, errands: tuple[Errand, ...], answer: Reply | Failed
+    ) -> Iterator[tuple[Errand, Any]]:
         if isinstance(answer, Failed):
             raise MercliError(answer.why)
         if answer.refusal:
             raise MercliError(answer.refusal)
         if answer.lacks_models:
+            if ticket in self._with_models:
+                raise MercliError("a worker of the cluster cannot keep the models that it was sent")
             if self._models is None:
                 self._models = self._engine.share(luggage.contents(self._order.setup))
             self._give(errands, self._models)
+            self._with_models.add(self._n_given)
             return
         known = {errand.index: errand for errand in errands}
         yield from ((known[index], result) for index, result in answer.results)
