@@ -64,9 +64,12 @@ def opened(device: str, say: Callable[[str], None]) -> Iterator[Address | None]:
             say(f"no graphics processor is used: {problem}{hint}; the processor does the work")
             yield None
             return
-        yield server.address
-        if server.has_ended:
-            say("the process that used the graphics processor ended early; the rest was done on the processor")
+        try:
+            yield server.address
+        finally:
+            server.close()
+            if server.has_ended:
+                say("the process that used the graphics processor ended early; the rest was done on the processor")
 
 
 def _has_build() -> bool:

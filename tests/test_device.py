@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -25,9 +26,11 @@ from mercli.face.track import FaceNetwork
 from mercli.inference import CUDA, Network
 from mercli.inputs import find
 from mercli.journal import Journal
-from mercli.serving.link import Count, Counted
+from mercli.serving import remote
+from mercli.serving.link import Address, Count, Counted
 from mercli.serving.process import ServerProcess
 from mercli.serving.remote import RemoteNetwork
+from mercli.serving.server import _reason
 from mercli.setup import make_setup, open_bundle
 from mercli.tables import columns
 
@@ -173,7 +176,8 @@ def test_without_the_key_nothing_is_served(server: ServerProcess, network: bytes
     assert batches(server) == []
 
 
-def test_a_server_ends_with_its_parent(tmp_path: Path) -> None:
+def test_a_server_ends_with_its_parent_and_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = (
         "import sys, time; from mercli.serving.process import ServerProcess; "
         "s = ServerProcess('cpu'); print(s.pid, flush=True); time.sleep(60)"
@@ -187,7 +191,7 @@ def test_a_server_ends_with_its_parent(tmp_path: Path) -> None:
     while psutil.pid_exists(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not psutil.pid_exists(pid)
-    del tmp_path
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_face_network_is_served_to_a_face_network(server: ServerProcess, network: bytes) -> None:
@@ -234,3 +238,82 @@ def test_workers_of_a_run_share_a_server(killed: bool, talking_video: Path, tmp_
         for name, value in known.items():
             if isinstance(value, float):
                 assert row[name] == pytest.approx(value, abs=2e-6)
+
+
+def refusing(network: bytes, address: Address) -> RemoteNetwork:
+    """A network whose server refuses every batch, as a device without room does; the worker itself can run it."""
+    there = RemoteNetwork(network, "it", address=address)
+    there._digest = "one that the server has not opened"
+    return there
+
+
+def test_a_server_that_refuses_what_a_worker_can_do_is_ended_and_the_run_says_so(network: bytes) -> None:
+    here = Network(network, "it")
+    with ServerProcess("cpu") as server:
+        there, other = refusing(network, server.address), RemoteNetwork(network, "it", address=server.address)
+        for asked in (there, there, other):
+            np.testing.assert_allclose(asked.give(crops(3), "posteriors")[0], here.give(crops(3), "posteriors")[0])
+        server.close()
+        assert server.has_ended
+    with ServerProcess("cpu") as server:
+        server.close()
+        assert not server.has_ended, "it was told to"
+
+
+def test_a_request_that_a_server_cannot_take_ends_it_and_leaves_no_worker_waiting(network: bytes) -> None:
+    with ServerProcess("cpu") as server:
+        there = RemoteNetwork(network, "it", address=server.address)
+        with server.address.connect() as stranger:
+            stranger.send_bytes(b"what nobody understands")
+            with pytest.raises((EOFError, OSError)):
+                stranger.recv()
+        there.give(crops(2), "posteriors")
+        server.close()
+        assert server.has_ended
+
+
+def test_from_a_server_that_does_not_answer_a_worker_turns_away(network: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(remote, "_PATIENCE_S", 0.2)
+    with ServerProcess("cpu") as server:
+        there = RemoteNetwork(network, "it", address=server.address)
+        known = there.give(crops(2), "posteriors")[0]
+        os.kill(server.pid, signal.SIGSTOP)
+        np.testing.assert_allclose(there.give(crops(2), "posteriors")[0], known, atol=1e-6)
+        os.kill(server.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_server_leaves_nothing_on_disk(killed: bool, tmp_path: Path, monkeypatch, network: bytes) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with ServerProcess("cpu") as server:
+        RemoteNetwork(network, "it", address=server.address).give(crops(1), "posteriors")
+        assert list(tmp_path.iterdir())
+        if killed:
+            os.kill(server.pid, signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_imports_nothing_of_the_folder_that_it_is_called_in(tmp_path: Path, monkeypatch) -> None:
+    for name in ("json", "queue", "onnxruntime"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    with ServerProcess("cpu") as server:
+        assert server.problem is None
+
+
+def test_what_libraries_print_does_not_hide_the_servers_answer(tmp_path: Path, monkeypatch) -> None:
+    """onnxruntime's build for CUDA prints on stdout which libraries it misses."""
+    (tmp_path / "onnxruntime.py").write_text(
+        "print('Failed to load libcurand')\ndef get_available_providers(): return []\n"
+        "class InferenceSession: ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with ServerProcess("cuda") as server:
+        assert server.problem == "the onnxruntime that is installed has no CUDA"
+
+
+def test_the_reason_is_the_library_that_cuda_misses() -> None:
+    log = "[E:onnxruntime:Default] FAIL : Failed to load library a.so with error: libx.so.13: cannot open\n\x1b[m"
+    assert _reason(log) == "CUDA does not start (libx.so.13: cannot open)"
+    assert _reason("nothing of use") is None

@@ -69,6 +69,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Blamed:
+    """Tell the server that what it refused was done without its device: it is of no more use, and ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """Ask what was done so far."""
 

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import Self
 
 from mercli import interrupts
@@ -39,15 +42,22 @@ class ServerProcess:
     def __init__(self, device: str) -> None:
         key = secrets.token_bytes(32)
         try:
+            # Made and removed here, so that nothing is left of a server that was killed.
+            self._folder = tempfile.TemporaryDirectory(prefix="mercli-", ignore_cleanup_errors=True)
+            pipe = rf"\\.\pipe\mercli-{secrets.token_hex(8)}"
+            place = pipe if sys.platform == "win32" else str(Path(self._folder.name) / "server")
+            told = {"device": device, "key": key.hex(), "place": place}
             with interrupts.kept_from_children():
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "mercli.serving.server"],
+                    [sys.executable, "-P", "-m", "mercli.serving.server"],
+                    # What this process imports and no more: not what lies in the folder that it is called in.
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                 )
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps({"device": device, "key": key.hex()}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(told).encode() + b"\n")
             self._process.stdin.flush()
         except OSError as error:
             raise MercliError(f"the server of the networks cannot be started ({error.strerror})") from error
@@ -56,7 +66,7 @@ class ServerProcess:
             self.close()
             raise MercliError("the server of the networks does not start")
         self.problem: str | None = said["problem"]
-        self.address = Address(str(said["place"]), key)
+        self.address = Address(place, key)
 
     def __enter__(self) -> Self:
         return self
@@ -66,8 +76,8 @@ class ServerProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether it ended by itself."""
-        return self._process.poll() is not None
+        """Tell whether it ended, or was ended, before it was told to."""
+        return bool(self._process.poll())  # 0 once it was told to
 
     @property
     def pid(self) -> int:
@@ -75,7 +85,7 @@ class ServerProcess:
         return self._process.pid
 
     def close(self) -> None:
-        """End it."""
+        """End it, unless it ended before."""
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()  # which it waits for
@@ -84,16 +94,21 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._folder.cleanup()
 
     def _hear(self) -> "dict[str, str | None] | None":
-        """Read its first line, but for no longer than it may take."""
-        lines: list[bytes] = []
-        assert self._process.stdout is not None
-        reader = threading.Thread(target=lambda out: lines.append(out.readline()), args=(self._process.stdout,))
-        reader.daemon = True
+        """Read its answer, but for no longer than it may take."""
+        found: list[dict[str, str | None]] = []
+        reader = threading.Thread(target=self._read, args=(found,), daemon=True)
         reader.start()
         reader.join(_START_S)
-        try:
-            return dict(json.loads(lines[0]))
-        except (IndexError, ValueError):
-            return None
+        return found[0] if found else None
+
+    def _read(self, found: "list[dict[str, str | None]]") -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with contextlib.suppress(ValueError):  # what libraries print as they are imported
+                said = json.loads(line)
+                if isinstance(said, dict) and "problem" in said:
+                    found.append(said)
+                    return

@@ -1,27 +1,32 @@
 """The server: it opens networks on a device, and runs what waits of all workers in one batch."""
 
+import contextlib
 import json
 import os
 import queue
+import re
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mercli.errors import MercliError
 from mercli.inference import CPU, CUDA, Network
-from mercli.serving.link import Count, Counted, Given, Needed, Open, Opened, Refused, Run
+from mercli.serving.link import Blamed, Count, Counted, Given, Needed, Open, Opened, Refused, Run
 
 _PATIENCE_S = 0.002  # for more to come, where not all workers wait already
 _MOST = 512  # crops of a batch
+_BACKLOG = 128  # workers that may knock at once
 
 
 @dataclass(slots=True, eq=False)
@@ -78,24 +83,28 @@ class Server:
     def run(self) -> None:
         """Run what waits, batch after batch."""
         others: deque[Waiting] = deque()
-        while True:
-            first = others.popleft() if others else self._waiting.get()
-            batch = self._gather(first, others)
-            self._answer(batch)
+        with _ended_by_errors():
+            while True:
+                first = others.popleft() if others else self._waiting.get()
+                batch = self._gather(first, others)
+                self._answer(batch)
 
     def _hear(self, worker: Worker) -> None:
-        while True:
-            try:
-                asked = worker.connection.recv()
-            except (OSError, EOFError):
-                self._workers.discard(worker)
-                return
-            if isinstance(asked, Run):
-                self._waiting.put(Waiting(worker, asked))
-            elif isinstance(asked, Open):
-                worker.tell(self._open(asked))
-            elif isinstance(asked, Count):
-                worker.tell(Counted(list(self._batches)))
+        with _ended_by_errors():
+            while True:
+                try:
+                    asked = worker.connection.recv()
+                except (OSError, EOFError):
+                    self._workers.discard(worker)
+                    return
+                if isinstance(asked, Run):
+                    self._waiting.put(Waiting(worker, asked))
+                elif isinstance(asked, Open):
+                    worker.tell(self._open(asked))
+                elif isinstance(asked, Count):
+                    worker.tell(Counted(list(self._batches)))
+                elif isinstance(asked, Blamed):
+                    os._exit(1)
 
     def _open(self, asked: Open) -> Opened | Needed | Refused:
         with self._opening:
@@ -156,6 +165,15 @@ class Server:
             waiting.worker.tell(Given(outputs))
 
 
+@contextlib.contextmanager
+def _ended_by_errors() -> Iterator[None]:
+    """End the process where one of its threads would: workers would wait for that one for ever."""
+    try:
+        yield
+    except BaseException:
+        os._exit(1)
+
+
 def _go_together(one: Run, other: Run) -> bool:
     return (one.digest, one.outputs, one.values.shape[1:]) == (other.digest, other.outputs, other.values.shape[1:])
 
@@ -168,14 +186,38 @@ def find_problem(device: str) -> str | None:
 
     if CUDA not in ort.get_available_providers():
         return "the onnxruntime that is installed has no CUDA"
-    if hasattr(ort, "preload_dlls"):  # those that pip installed beside it
-        ort.preload_dlls(directory="")
-    try:
-        network = Network(_smallest(), "a first try", providers=providers_for(device))
-        network.give(np.zeros((1, 1), np.float32), "y")
-    except MercliError as error:
-        return str(error)
+    with tempfile.TemporaryFile() as log:
+        try:
+            with _stderr_to(log):
+                if hasattr(ort, "preload_dlls"):  # those that pip installed beside it
+                    ort.preload_dlls(directory="")
+                network = Network(_smallest(), "a first try", providers=providers_for(device))
+                network.give(np.zeros((1, 1), np.float32), "y")
+        except MercliError as error:
+            log.seek(0)
+            return _reason(log.read().decode(errors="replace")) or str(error)
     return None
+
+
+def _reason(log: str) -> str | None:
+    """Find in onnxruntime's log why CUDA did not start; it raises nothing that says so."""
+    found = re.search(r"with error: (.+)", log) or re.search(r"(CUDA (?:failure|error).+)", log, re.IGNORECASE)
+    if found is None:
+        return None
+    said = "".join(letter for letter in found[1] if letter.isprintable())[:200].strip()
+    return f"CUDA does not start ({said})"
+
+
+@contextlib.contextmanager
+def _stderr_to(file: BinaryIO) -> Iterator[None]:
+    """Have what this process prints on stderr, libraries of C too, in a file."""
+    before = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def providers_for(device: str) -> list[Any]:
@@ -196,15 +238,20 @@ def _smallest() -> bytes:
 
 def main() -> None:
     """Serve until whoever started this process closes its standard input, or is no more."""
-    told = json.loads(sys.stdin.buffer.readline())
-    problem = find_problem(told["device"])
-    listener = Listener(authkey=bytes.fromhex(told["key"]))
-    print(json.dumps({"place": listener.address, "problem": problem}), flush=True)
+    # Nothing else goes there, and nobody reads it later: onnxruntime prints which libraries it misses.
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        told = json.loads(sys.stdin.buffer.readline())
+        problem = find_problem(told["device"])
+        listener = Listener(told["place"], backlog=_BACKLOG, authkey=bytes.fromhex(told["key"]))
+        print(json.dumps({"problem": problem}), file=answers)
     server = Server(providers_for(told["device"]))
     threading.Thread(target=server.accept, args=(listener,), daemon=True).start()
     threading.Thread(target=server.run, daemon=True).start()
     sys.stdin.buffer.read()
     listener.close()
+    with contextlib.suppress(OSError):  # whoever made it may have been killed
+        Path(told["place"]).parent.rmdir()
     os._exit(0)
 
 
