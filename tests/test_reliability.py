@@ -183,6 +183,7 @@ def fit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
+@pytest.mark.long
 def test_fit_leaves_out_and_names_the_files_whose_workers_died(corpus: Path, tmp_path: Path) -> None:
     limits = ["--timeout", 10, "--max-memory", "1500M"]
     ended = fit(corpus, "-o", tmp_path / "bundle", "-j", 2, *limits, env=FAULTS)
@@ -226,6 +227,7 @@ def test_a_run_that_is_killed_at_any_moment_is_finished_by_the_same_command(
         assert output.read_bytes() == whole, f"kill {i}: {victim} after {stop_at} files"
 
 
+@pytest.mark.long
 def test_a_killed_run_is_finished_with_the_timeline_of_a_run_that_nothing_disturbed(
     clips: Path, whole: bytes, tmp_path: Path
 ) -> None:
@@ -267,7 +269,14 @@ def test_overwrite_starts_over(clips: Path, whole: bytes, tmp_path: Path) -> Non
     assert output.read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", ["content", "time", "modalities", "bundle", "tighter limit"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "content",
+        "bundle",
+        *(pytest.param(what, marks=pytest.mark.long) for what in ("time", "modalities", "tighter limit")),
+    ],
+)
 def test_what_changed_is_done_anew_and_nothing_else(clips: Path, tmp_path: Path, change: str) -> None:
     folder, output = tmp_path / "v", tmp_path / "out.csv"
     shutil.copytree(clips, folder)
@@ -415,7 +424,7 @@ def test_a_file_that_is_no_journal_is_left_alone(clips: Path, tmp_path: Path) ->
 # Ctrl-C and its like.
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.long), 2])
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_end_keeps_what_is_done_and_names_the_command_that_continues(
     clips: Path, whole: bytes, tmp_path: Path, which: signal.Signals, jobs: int

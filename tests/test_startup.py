@@ -368,6 +368,7 @@ def test_where_nothing_can_be_kept_kernels_last_as_long_as_the_run(tmp_path):
     assert not folder.is_relative_to(Path(mercli_kernels.__file__).parent)
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_written_costs_no_answer(talking_video, tmp_path):
     (tmp_path / "cache").write_text("a file")
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
