@@ -1,8 +1,8 @@
 """Networks that mercli does not ship: which there are, and the cache that holds those pulled or added."""
 
 from mercli.registry.cache import CACHE, OFFLINE, cache_folder
+from mercli.registry.catalogue import find, names, pull, pulled, remove, states
 from mercli.registry.kept import is_kept
-from mercli.registry.library import find, names, pull, pulled, remove, states
 from mercli.registry.network import NETWORKS, KnownNetwork
 
 __all__ = [
