@@ -299,7 +299,7 @@ def _name_of(url: str) -> str:
 def _path_of(part: str) -> str:
     """Give what follows the protocol; on the web, without query and fragment."""
     path = part.partition("://")[2] or part
-    return _QUERY.sub("", path) if part.startswith(_WEB) and "*" not in path else path
+    return _QUERY.sub("", path) if part.startswith(_WEB) else path
 
 
 @contextlib.contextmanager

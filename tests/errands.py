@@ -16,7 +16,8 @@ def ready(setup: Setup, first: bool) -> None:
 
 def unready(setup: Setup, first: bool) -> None:
     """Start as a worker does that cannot open its models."""
-    raise UsageError(f"no {setup.bundle}{first}"[:3] + "models")
+    del setup, first
+    raise UsageError("no models")
 
 
 def measure(path: Path, setup: Setup) -> tuple[str, str]:

@@ -31,7 +31,6 @@ class RayEngine:
 
     def __init__(self, address: str | None, *, debug: bool = False) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # mercli tells nobody that it is used
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray
         except ImportError:
