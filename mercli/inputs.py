@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mercli import remote
+from mercli import remote, urls
 from mercli.errors import UsageError
 from mercli.formats import SUFFIXES
 from mercli.sources import Source
@@ -56,7 +56,7 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
             for each in remote.listed(text):
                 if each.name is None or PurePosixPath(each.name).suffix.lower() in SUFFIXES:
                     url = each.file.url
-                    found.setdefault(url, (each.file, each.name or remote.shown(url), remote.distinct(url)))
+                    found.setdefault(url, (each.file, each.name or urls.shown(url), urls.distinct(url)))
             continue
         for path, short, long in _expand(text):
             real = os.path.realpath(path)
@@ -82,7 +82,7 @@ def find_some(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list
 
 
 def _is_remote(text: str) -> bool:
-    return remote.is_url(text) and not os.path.lexists(text)
+    return urls.is_url(text) and not os.path.lexists(text)
 
 
 def _expand(text: str) -> Iterator[tuple[Path, str, str]]:

@@ -11,16 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from mercli.errors import MercliError, UsageError
 from mercli.formats import TRANSCRIPT_SUFFIXES
+from mercli.urls import chain, folder_of, is_pattern, name_of, shown, without_secrets
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # two letters at least: C:// is a drive
-_CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
-_WEB = ("http://", "https://")
-_USER = re.compile(r"(?<=://)[^/\s]*@")
-_QUERY = re.compile(r"[?#][^\s'\"]*")
 _TELLING = {  # what storages call the things that change with a file's content
     "etag",
     "contentmd5",
@@ -60,7 +55,7 @@ class RemoteFile:
     @property
     def name(self) -> str:
         """Give the last part of its path."""
-        return _name_of(self.url)
+        return name_of(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +64,6 @@ class Listed:
 
     file: RemoteFile
     name: str | None
-
-
-def is_url(text: str) -> bool:
-    """Tell whether a text has the form of a URL.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/clips"), is_url("clips/a.mp4"), is_url("C:/clips")
-    (True, False, False)
-    """
-    return _URL.match(text) is not None
-
-
-def shown(url: str) -> str:
-    """Give a URL without what may be secret in it: user and password, and on the web the query that signs it.
-
-    Examples
-    --------
-    >>> shown("https://me:secret@host/a.mp4?signature=1")
-    'https://host/a.mp4'
-    >>> shown("file:///clips/what?.mp4")
-    'file:///clips/what?.mp4'
-    """
-    parts = (_USER.sub("", part) for part in _CHAIN.split(url))
-    return "::".join(_QUERY.sub("", part) if part.startswith(_WEB) else part for part in parts)
-
-
-def distinct(url: str) -> str:
-    """Give a URL without what may be secret in it, and so that it can be told from others that look the same."""
-    bare = shown(url)
-    return bare if bare == url else f"{bare}#{hashlib.sha256(url.encode()).hexdigest()[:8]}"
 
 
 def listed(url: str) -> list[Listed]:
@@ -123,7 +87,7 @@ def listed(url: str) -> list[Listed]:
     """
     with _said_of(url):
         system, path = _open(url)
-        if _is_pattern(url):
+        if is_pattern(url):
             infos = _matched(system, path)
             found = [_describe(system, url, each, infos[each], None) for each in sorted(infos)]
             texts = _texts_in(system, url, {each.rpartition("/")[0] for each in infos})
@@ -201,7 +165,7 @@ def _open(url: str) -> tuple[Any, str]:
         ) from None
     options: dict[str, Any] = {}
     for protocol in ("http", "https"):
-        if any(part.startswith(f"{protocol}://") for part in _CHAIN.split(url)):
+        if any(part.startswith(f"{protocol}://") for part in chain(url)):
             import aiohttp
 
             # It would give up on a film after five minutes, whether or not it comes.
@@ -209,10 +173,6 @@ def _open(url: str) -> tuple[Any, str]:
             options[protocol] = {"client_kwargs": {"timeout": limits}}
     system, path = url_to_fs(url, **options)
     return system, str(path)
-
-
-def _is_pattern(url: str) -> bool:
-    return not set(_path_of(_CHAIN.split(url)[0])).isdisjoint("*?[")
 
 
 def _matched(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
@@ -249,11 +209,11 @@ def _describe(system: Any, url: str, path: str, info: Mapping[str, Any], name: s
         with contextlib.suppress(Exception):
             info = system.info(path)
             size = info.get("size")
-    first, *rest = _CHAIN.split(url)
+    first, *rest = chain(url)
     full = system.unstrip_protocol(path)
     # A cache in front of another storage gives the URL of that.
-    chain = [full, *rest] if "://" in first else [first, full]
-    return Listed(RemoteFile("::".join(chain), size if type(size) is int else None, _state(info)), name)
+    parts = [full, *rest] if "://" in first else [first, full]
+    return Listed(RemoteFile("::".join(parts), size if type(size) is int else None, _state(info)), name)
 
 
 def _state(info: Mapping[str, Any]) -> str | None:
@@ -273,33 +233,16 @@ def _with_neighbours(found: list[Listed], texts: Iterable[RemoteFile]) -> list[L
     by_stem: dict[tuple[str, str], list[RemoteFile]] = {}
     for text in texts:
         if PurePosixPath(text.name).suffix.lower() in TRANSCRIPT_SUFFIXES:
-            by_stem.setdefault((_folder_of(text.url), text.name.split(".")[0]), []).append(text)
+            by_stem.setdefault((folder_of(text.url), text.name.split(".")[0]), []).append(text)
     if not by_stem:
         return found
 
     def neighbours(file: RemoteFile) -> tuple[RemoteFile, ...]:
-        alike = by_stem.get((_folder_of(file.url), file.name.split(".")[0]), [])
+        alike = by_stem.get((folder_of(file.url), file.name.split(".")[0]), [])
         stem = PurePosixPath(file.name).stem
         return tuple(text for text in alike if text.url != file.url and text.name.startswith(f"{stem}."))
 
     return [replace(each, file=replace(each.file, beside=neighbours(each.file))) for each in found]
-
-
-def _folder_of(url: str) -> str:
-    return _path_of(_CHAIN.split(url)[0]).rpartition("/")[0]
-
-
-def _name_of(url: str) -> str:
-    parts = _CHAIN.split(url)
-    first = next((part for part in parts if "://" in part), parts[0])
-    name = _path_of(first).rpartition("/")[2]
-    return unquote(name) if first.startswith(_WEB) else name
-
-
-def _path_of(part: str) -> str:
-    """Give what follows the protocol; on the web, without query and fragment."""
-    path = part.partition("://")[2] or part
-    return _QUERY.sub("", path) if part.startswith(_WEB) else path
 
 
 @contextlib.contextmanager
@@ -326,5 +269,5 @@ def _reason(error: Exception) -> str:
         return f"the server says {status} {message or ''}".rstrip()
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = lines[0] if not lines[0].endswith(":") else " ".join(lines[:2])
-    bare = _QUERY.sub("", _USER.sub("", line)) if "://" in line else line
+    bare = without_secrets(line)
     return "".join(letter if letter.isprintable() else "?" for letter in bare[:200]).rstrip(".")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mercli import inputs, remote, sources
+from mercli import inputs, remote, sources, urls
 from mercli.errors import MercliError, UsageError
 from mercli.words import beside
 
@@ -117,10 +117,10 @@ def test_a_pattern_walks_the_folders_that_it_matches(folder: Path) -> None:
 
 
 def test_urls_that_differ_in_secrets_only_are_told_apart_without_them() -> None:
-    one, other = remote.distinct("https://h/a.mp4?sig=SECRET1"), remote.distinct("https://h/a.mp4?sig=SECRET2")
+    one, other = urls.distinct("https://h/a.mp4?sig=SECRET1"), urls.distinct("https://h/a.mp4?sig=SECRET2")
     assert one != other
     assert "SECRET" not in one + other
-    assert remote.distinct("https://h/a.mp4") == "https://h/a.mp4"
+    assert urls.distinct("https://h/a.mp4") == "https://h/a.mp4"
 
 
 @pytest.mark.parametrize(
@@ -187,16 +187,16 @@ def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_secrets_are_in_no_name() -> None:
-    assert remote.shown("https://me:word@host/a.mp4?token=1#x") == "https://host/a.mp4"
-    assert remote.shown("zip://a.mp4::https://me:word@host/x.zip?t=1") == "zip://a.mp4::https://host/x.zip"
+    assert urls.shown("https://me:word@host/a.mp4?token=1#x") == "https://host/a.mp4"
+    assert urls.shown("zip://a.mp4::https://me:word@host/x.zip?t=1") == "zip://a.mp4::https://host/x.zip"
 
 
 @given(st.text() | st.text("htp:/[]@?#*%", max_size=12).map("http://{}".format))
 @example("http://[")
 def test_any_text_is_a_url_or_none(text: str) -> None:
-    if remote.is_url(text):
+    if urls.is_url(text):
         assert ":" in text
-        assert not remote.shown(text).startswith("http") or "?" not in remote.shown(text)
+        assert not urls.shown(text).startswith("http") or "?" not in urls.shown(text)
         remote.RemoteFile(text).name  # noqa: B018
 
 

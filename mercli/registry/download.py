@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mercli import strict_json
 from mercli.errors import MercliError
 from mercli.registry.network import KnownNetwork
-from mercli.remote import distinct, shown
+from mercli.urls import distinct, shown
 
 if TYPE_CHECKING:
     import requests
