@@ -14,6 +14,8 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
+_last_s = -math.inf  # when the last request was raised or noted: what follows at once is no other
+
 
 def requests() -> list[signal.Signals]:
     """Name the signals of this system that ask a process to end, but for those it was told to ignore.
@@ -34,14 +36,12 @@ def raised() -> Iterator[threading.Event]:
         Set once somebody asked, even where the interrupt was lost in foreign code.
     """
     asked = threading.Event()
-    last_s = -math.inf
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal last_s
-        del number, frame
+    def stop(*_: object) -> None:
+        global _last_s
         asked.set()
-        if time.monotonic() - last_s > _BURST_S:
-            last_s = time.monotonic()
+        if time.monotonic() - _last_s > _BURST_S:
+            _last_s = time.monotonic()
             raise KeyboardInterrupt
 
     with _handled_by(stop):
@@ -58,15 +58,22 @@ def noted() -> Iterator[threading.Event]:
         Set once somebody asked.
     """
     asked = threading.Event()
-    with _handled_by(lambda *_: asked.set()):
+
+    def note(*_: object) -> None:
+        global _last_s
+        asked.set()
+        _last_s = time.monotonic()
+
+    with _handled_by(note):
         yield asked
 
 
 def ignore() -> None:
-    """Ignore requests to end from now on: one was taken, and what is left to do is short."""
+    """Ignore requests to end from now on, for good: one was taken, and what is left to do is short."""
     if threading.current_thread() is threading.main_thread():
-        for which in requests():
-            signal.signal(which, signal.SIG_IGN)
+        with _held_back(*_NAMES):  # Python complains of one that comes just then
+            for which in requests():
+                signal.signal(which, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -75,10 +82,16 @@ def kept_from_children() -> Iterator[None]:
 
     They inherit the mask; a signal that comes meanwhile waits until the block ends.
     """
+    with _held_back("SIGINT", "SIGHUP"):
+        yield
+
+
+@contextlib.contextmanager
+def _held_back(*names: str) -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.Signals[name] for name in names})
     try:
         yield
     finally:
@@ -87,7 +100,10 @@ def kept_from_children() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
-    """Only the main thread may say how signals are handled; in any other nothing changes."""
+    """Only the main thread may say how signals are handled; in any other nothing changes.
+
+    What was told to be ignored meanwhile stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -98,4 +114,5 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[Non
         yield
     finally:
         for which, old in before.items():
-            signal.signal(which, signal.SIG_DFL if old is None else old)
+            if signal.getsignal(which) is not signal.SIG_IGN:
+                signal.signal(which, signal.SIG_DFL if old is None else old)

@@ -34,12 +34,13 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         asked = threading.Event()
         try:
             with interrupts.raised() as asked:
-                command(*args, **kwargs)
+                try:
+                    command(*args, **kwargs)
+                except KeyboardInterrupt as interrupt:
+                    interrupts.ignore()  # before who called may take the next one
+                    _end(str(interrupt) or "interrupted; nothing was written", INTERRUPTED)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
-        except KeyboardInterrupt as interrupt:
-            interrupts.ignore()
-            _end(str(interrupt) or "interrupted; nothing was written", INTERRUPTED)
         except BrokenPipeError:
             streams.abandon_stdout()
             _end("the output was closed before all of it was written", FAILED)
