@@ -14,7 +14,26 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
-_last_s = -math.inf  # when the last request was raised or noted: what follows at once is no other
+
+class _Burst:
+    """Requests that follow each other at once, and stand for one, whoever takes it."""
+
+    def __init__(self) -> None:
+        self._last_s = -math.inf
+
+    def begins(self) -> bool:
+        """Tell whether a request that comes now is the first; if it is, those that follow are not."""
+        if time.monotonic() - self._last_s <= _BURST_S:
+            return False
+        self.go_on()
+        return True
+
+    def go_on(self) -> None:
+        """Have what comes from now on belong to it."""
+        self._last_s = time.monotonic()
+
+
+_burst = _Burst()
 
 
 def requests() -> list[signal.Signals]:
@@ -38,10 +57,8 @@ def raised() -> Iterator[threading.Event]:
     asked = threading.Event()
 
     def stop(*_: object) -> None:
-        global _last_s
         asked.set()
-        if time.monotonic() - _last_s > _BURST_S:
-            _last_s = time.monotonic()
+        if _burst.begins():
             raise KeyboardInterrupt
 
     with _handled_by(stop):
@@ -60,9 +77,8 @@ def noted() -> Iterator[threading.Event]:
     asked = threading.Event()
 
     def note(*_: object) -> None:
-        global _last_s
         asked.set()
-        _last_s = time.monotonic()
+        _burst.go_on()
 
     with _handled_by(note):
         yield asked

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from terminal import as_in_a_terminal
 
 import mercli
 from mercli.cli import app
@@ -384,7 +385,7 @@ def test_a_request_to_end_leaves_no_table_and_no_process(sound_only: Path, tmp_p
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        preexec_fn=as_in_a_terminal,  # noqa: PLW1509
     ) as process:
         try:
             end = time.monotonic() + 60

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from terminal import as_in_a_terminal
 
 from mercli import interrupts
 
@@ -34,11 +35,6 @@ typer.run(command)
 """
 
 
-def in_the_foreground() -> None:
-    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # in the background some are ignored
-        signal.signal(which, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_however_often_it_is_asked_a_command_says_its_last_sentence(which: signal.Signals) -> None:
     for _ in range(5):
@@ -47,7 +43,7 @@ def test_however_often_it_is_asked_a_command_says_its_last_sentence(which: signa
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=in_the_foreground,
+            preexec_fn=as_in_a_terminal,  # noqa: PLW1509
         ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"

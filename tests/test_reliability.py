@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from terminal import as_in_a_terminal
 
 import mercli_models
 from mercli import bundle as bundles
@@ -43,10 +44,6 @@ def run(
 @contextmanager
 def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     """The command, begun in a session of its own, as from a terminal: whatever is left of it is killed."""
-
-    def as_in_a_terminal() -> None:
-        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # in the background some are ignored
-            signal.signal(which, signal.SIG_DFL)
 
     with subprocess.Popen(
         [*PREDICT, *map(str, arguments)],
