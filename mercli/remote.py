@@ -14,7 +14,7 @@ from typing import Any
 
 from mercli.errors import MercliError, UsageError
 from mercli.formats import TRANSCRIPT_SUFFIXES
-from mercli.urls import chain, folder_of, is_pattern, name_of, shown, without_secrets
+from mercli.urls import chain, folder_of, is_pattern, name_of, readable, shown, without_secrets
 
 _TELLING = {  # what storages call the things that change with a file's content
     "etag",
@@ -95,7 +95,7 @@ def listed(url: str) -> list[Listed]:
             infos = system.find(path, detail=True)
             top = path.rstrip("/") + "/"
             found = [
-                _describe(system, url, each, infos[each], each.removeprefix(top).lstrip("/"))
+                _describe(system, url, each, infos[each], readable(each.removeprefix(top).lstrip("/"), url))
                 for each in sorted(infos)
             ]
             texts = [each.file for each in found]

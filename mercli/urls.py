@@ -64,10 +64,23 @@ def folder_of(url: str) -> str:
 
 def name_of(url: str) -> str:
     """Give the last part of a file's path, as people read it."""
+    return readable(_path_of(_first_with_path(url)).rpartition("/")[2], url)
+
+
+def readable(path: str, url: str) -> str:
+    """Give a path behind a URL, or a part of it, as people read it: on the web signs stand for letters.
+
+    Examples
+    --------
+    >>> readable("day%202/a.mp4", "https://host/day%202/a.mp4"), readable("a%20b.mp4", "s3://bucket/a%20b.mp4")
+    ('day 2/a.mp4', 'a%20b.mp4')
+    """
+    return unquote(path) if _first_with_path(url).startswith(_WEB) else path
+
+
+def _first_with_path(url: str) -> str:
     parts = chain(url)
-    first = next((part for part in parts if "://" in part), parts[0])
-    name = _path_of(first).rpartition("/")[2]
-    return unquote(name) if first.startswith(_WEB) else name
+    return next((part for part in parts if "://" in part), parts[0])
 
 
 def _path_of(part: str) -> str:

@@ -1,9 +1,12 @@
 """Files behind URLs: listed, told apart, fetched with their transcripts, and gone afterwards."""
 
+import functools
+import http.server
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +103,18 @@ def test_signs_of_the_web_are_letters_elsewhere(tmp_path: Path) -> None:
     for name, source in found.items():
         with sources.local(source) as path:
             assert path.read_bytes() == name.encode()
+
+
+def test_names_from_the_web_are_as_people_read_them(folder: Path) -> None:
+    pytest.importorskip("aiohttp")
+    pages = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        found = inputs.find([f"http://127.0.0.1:{server.server_port}/"])
+        assert [item.name for item in found] == ["a b.mp4", "a.mp4", "day 2/a.mp4"]
+        with sources.local(found[2].path) as path:
+            assert path.read_bytes() == b"a2"
+        server.shutdown()
 
 
 def test_a_name_that_fsspec_takes_apart_has_its_row(tmp_path: Path) -> None:
