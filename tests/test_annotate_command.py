@@ -237,10 +237,16 @@ def test_a_file_that_is_cut_is_written_as_far_as_it_goes(draw_frames, speak, tmp
     assert 0 < len(frames(tmp_path / "a.mp4")) < 60
 
 
-@pytest.mark.parametrize(("command", "name"), [("annotate", "a.mp4"), ("plot", "a.png")])
+@pytest.mark.parametrize(
+    ("command", "name"), [("annotate", "a.mp4"), pytest.param("plot", "a.png", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("segfault", "segmentation fault"), ("kill", "killed"), ("hang", "longer than --timeout 3 s")],
+    [
+        ("segfault", "segmentation fault"),
+        pytest.param("kill", "killed", marks=pytest.mark.long),
+        ("hang", "longer than --timeout 3 s"),
+    ],
 )
 def test_a_decoder_that_dies_or_hangs_is_a_sentence(
     talking_video: Path, tmp_path: Path, command: str, name: str, fault: str, said: str

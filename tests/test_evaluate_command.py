@@ -388,6 +388,7 @@ class TestOutputs:
 
 
 @pytest.mark.data
+@pytest.mark.long
 def test_the_original_runs_on_ravdess_as_far_as_there_is_any(shared_data, tmp_path):
     folders = [shared_data / name for name in ("ravdess-speech", "ravdess-video", "ravdess-crops")]
     found = numbers(tmp_path, *folders, "--protocol", "original", "--draws", "2", "--modalities", "voice")

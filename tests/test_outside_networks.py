@@ -642,7 +642,13 @@ XCEPTION = contract(64, layout="NHWC", licence="MIT", source="oarriaga/face_clas
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["oarriaga_mini_xception_102_066", "oarriaga_big_xception_54_066"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "oarriaga_mini_xception_102_066",
+        pytest.param("oarriaga_big_xception_54_066", marks=pytest.mark.long),
+    ],
+)
 def test_a_network_of_others_tells_the_faces_of_fer2013_as_its_author_says(shared_data, name, tmp_path):
     """Its author says .66, and what was measured beside mercli on all of these pictures is .654 and .668."""
     import cv2

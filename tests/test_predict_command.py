@@ -19,6 +19,7 @@ import pytest
 from mercli.cli import app
 from mercli.emotions import FER2013
 from mercli.errors import UsageError
+from mercli.registry import cache_folder
 from mercli.sample import draw_portrait, write_video
 from mercli.setup import open_bundle
 from mercli.tables import columns, timeline_columns
@@ -692,7 +693,12 @@ def test_the_first_files_without_an_answer_are_named(predict: Predict, tmp_path:
 
 def test_nothing_is_reported_to_anyone(talking_video: Path, tmp_path: Path) -> None:
     # Where ONNX Runtime is left to itself, it keeps what it will report to its makers in the user's cache folder.
-    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "MERCLI_CACHE": str(tmp_path / "cache")}
+    home = {
+        "HOME": str(tmp_path / "home"),
+        "XDG_CACHE_HOME": "",
+        "MERCLI_CACHE": str(tmp_path / "cache"),
+        "NUMBA_CACHE_DIR": str(cache_folder() / "kernels"),  # what is compiled already need not be again
+    }
     (tmp_path / "home").mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")} | home
     subprocess.run([*ALONE, str(talking_video), "-q"], env=environment, check=True, capture_output=True)

@@ -465,7 +465,7 @@ def test_a_command_of_a_thousand_names_is_not_repeated(clips: Path, tmp_path: Pa
     assert said.rstrip().endswith("To continue: the same command, without --overwrite")
 
 
-@pytest.mark.parametrize("handles", [16, 32, 64])
+@pytest.mark.parametrize("handles", [16, 32, pytest.param(64, marks=pytest.mark.long)])
 def test_few_file_handles_mean_fewer_workers_or_a_sentence(clips: Path, tmp_path: Path, handles: int) -> None:
     ended = run(
         *sorted(clips.iterdir())[:3],
@@ -540,7 +540,7 @@ def test_a_table_that_finds_no_room_is_written_by_the_next_run(clips: Path, whol
     assert output.read_bytes() == whole
 
 
-@pytest.mark.parametrize("stderr", ["/dev/full", "closed"])
+@pytest.mark.parametrize("stderr", ["/dev/full", pytest.param("closed", marks=pytest.mark.long)])
 def test_a_broken_stderr_costs_no_result(clips: Path, whole: bytes, tmp_path: Path, stderr: str) -> None:
     redirect = "2>&-" if stderr == "closed" else f"2>{stderr}"
     if stderr != "closed" and not Path(stderr).exists():
@@ -552,7 +552,7 @@ def test_a_broken_stderr_costs_no_result(clips: Path, whole: bytes, tmp_path: Pa
     assert output.read_bytes() == whole
 
 
-@pytest.mark.parametrize("redirect", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("redirect", [">&-", pytest.param(">&- 2>&-", marks=pytest.mark.long), "<&- >&- 2>&-"])
 def test_closed_streams_cost_no_result(clips: Path, whole: bytes, tmp_path: Path, redirect: str) -> None:
     output = tmp_path / "out.csv"
     command = f'exec "$@" {redirect}'

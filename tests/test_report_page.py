@@ -550,8 +550,16 @@ def test_a_page_asks_for_nothing_and_forbids_it(show: Open, page: Path) -> None:
 # For everyone
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["1280", "390"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"),
+    [
+        (WIDE, "light"),
+        (NARROW, "dark"),
+        pytest.param(WIDE, "dark", marks=pytest.mark.long),
+        pytest.param(NARROW, "light", marks=pytest.mark.long),
+    ],
+    ids=["1280-light", "390-dark", "1280-dark", "390-light"],
+)
 def test_no_serious_barrier_is_found_and_nothing_overflows(
     show: Open, page: Path, scheme: str, viewport: dict[str, int]
 ) -> None:

@@ -323,14 +323,8 @@ def ready(cache: Path, *room: str) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(
-    ("ending", "content"),
-    [
-        ("nbi", b"junk"),
-        pytest.param("nbi", b"", marks=pytest.mark.long),
-        pytest.param("nbc", None, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("ending", "content"), [("nbi", b"junk"), ("nbi", b""), ("nbc", None)])
 def test_what_was_kept_and_is_damaged_is_made_anew(runs, tmp_path, ending, content):
     cache = tmp_path / "cache"
     shutil.copytree(runs.cache, cache)
