@@ -209,7 +209,7 @@ print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]), 
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much is held")
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("ending", [pytest.param(".csv", marks=pytest.mark.long), ".parquet"])
 def test_memory_grows_neither_with_the_length_of_a_file_nor_with_their_number(
     tmp_path: Path, speak: Callable[..., Samples], ending: str
 ) -> None:
