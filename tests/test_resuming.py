@@ -253,6 +253,25 @@ def test_a_lock_that_a_dead_process_left_holds_nobody_up(server, cache):
 # Where it is got from
 
 
+def nothing_at(server: Server, path: str) -> str:
+    return f"http://127.0.0.1:{server.server_port}{path}"
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_what_one_address_gave_stays_where_another_gives_nothing(server, cache, monkeypatch, broken):
+    urls = [nothing_at(server, "/absent.onnx"), nothing_at(server, "/none.onnx")]
+    urls[broken] = server.serve(CONTENT, "/x.onnx", cuts=(61_440, 0, 0), **GOOD)
+    monkeypatch.setitem(registry.NETWORKS, "yunet", replace(NETWORK, url=urls[0], mirrors=(urls[1],)))
+    with pytest.raises(MercliError, match="61,440 bytes are kept, and the same command goes on from there"):
+        pull()
+    assert kept(cache)["tiny.onnx.part"] == CONTENT[:61_440]
+    server.asked.clear()
+    server.serve(CONTENT, "/x.onnx", **GOOD)
+    pull()
+    assert kept(cache) == {"tiny.onnx": CONTENT}
+    assert [headers.get("Range") for path, headers in server.asked if path == "/x.onnx"] == ["bytes=61440-"]
+
+
 def test_a_mirror_is_asked_where_the_first_address_fails(server, cache, monkeypatch):
     urls = [f"http://127.0.0.1:{server.server_port}/gone", server.serve(OTHER), server.serve(CONTENT)]
     monkeypatch.setitem(registry.NETWORKS, "yunet", replace(NETWORK, url=urls[0], mirrors=tuple(urls[1:])))

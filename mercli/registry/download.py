@@ -39,16 +39,21 @@ class Part:
         By which the server tells one content of that address from another; empty where it does not.
     may_continue : bool
         Whether the server says that it gives the rest alone.
+    is_foreign : bool
+        Whether what is there is from another address: it stays until this one gives something.
     """
 
     path: Path
     url: str
     validator: str = ""
     may_continue: bool = field(default=False)
+    is_foreign: bool = field(default=False)
 
     @property
     def size_bytes(self) -> int:
-        """Give how much is there."""
+        """Give how much is there of this address."""
+        if self.is_foreign:
+            return 0
         with contextlib.suppress(OSError):
             return self.path.stat().st_size
         return 0
@@ -62,30 +67,32 @@ class Part:
         return distinct(self.url)  # which holds no password
 
     def find(self) -> None:
-        """Look for what an earlier run left of the same address; anything else is removed."""
+        """Look for what an earlier try left; what does not say where it is from is removed."""
         try:
             known = strict_json.loads(self._note.read_bytes())
-            if known["url"] == self._source and isinstance(known["validator"], str) and self.path.is_file():
-                self.validator, self.may_continue = known["validator"], True
+            url, validator = known["url"], known["validator"]
+            if isinstance(url, str) and isinstance(validator, str) and self.path.is_file():
+                self.is_foreign = url != self._source
+                if not self.is_foreign:
+                    self.validator, self.may_continue = validator, True
                 return
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             pass
         self.discard()
 
     def learn(self, headers: "requests.structures.CaseInsensitiveDict[str]") -> None:
-        """Note what a server says of the content that it begins to give."""
+        """Note what a server says of the content that it begins to give; what there was goes."""
+        self.discard()
         tag = headers.get("ETag", "")
         strong = tag if tag.startswith('"') else ""  # a weak one may stand for other bytes
         self.validator = strong or headers.get("Last-Modified", "")
         self.may_continue = headers.get("Accept-Ranges", "").strip().lower() == "bytes"
         if self.may_continue:
             self._note.write_text(json.dumps({"url": self._source, "validator": self.validator}), encoding="utf-8")
-        else:
-            self._note.unlink(missing_ok=True)
 
     def leave(self) -> int:
-        """Keep what is there if it can be continued, remove it if not; give how many bytes are kept."""
-        if self.may_continue and self.size_bytes:
+        """Keep what is there if it can be continued, remove it if not; give how many bytes of it are kept."""
+        if self.is_foreign or (self.may_continue and self.size_bytes):
             return self.size_bytes
         self.discard()
         return 0
@@ -94,7 +101,7 @@ class Part:
         """Remove all of it."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
-        self.validator, self.may_continue = "", False
+        self.validator, self.may_continue, self.is_foreign = "", False, False
 
     def move(self, place: Path) -> None:
         """Move it, complete, to its place."""
