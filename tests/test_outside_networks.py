@@ -288,11 +288,20 @@ def test_what_is_added_is_named_like_its_file_unless_a_name_is_given(tmp_path, m
     assert registry.names() == ["yunet", "emotion-ferplus-8", "my-net-v2", "other"]
 
 
-@pytest.mark.parametrize("name", ["", "Upper", "../up", "a/b", ".hidden", "-x", "x" * 65, "nul\0", "yunet"])
+@pytest.mark.parametrize(
+    "name", ["", "Upper", "../up", "a/b", ".hidden", "-x", "x" * 65, "nul\0", "net.onnx", "yunet"]
+)
 def test_a_name_that_a_network_cannot_have_is_refused(good, name, cache):
     with pytest.raises(UsageError, match=r"no network can be called|is the name of a network that can be pulled"):
         face_networks.add(*good, name)
     assert not cache.exists()
+
+
+def test_a_file_among_the_networks_is_none(mercli_says, good, cache):
+    face_networks.add(*good)
+    (cache / "networks" / "note.txt").touch()
+    assert registry.names() == ["yunet", "emotion-ferplus-8", "good"]
+    assert mercli_says("models", "verify")[0] == 0
 
 
 def test_what_does_not_fit_its_contract_is_not_added(mercli_says, tmp_path, cache):
@@ -349,6 +358,7 @@ def test_a_network_that_was_damaged_in_the_cache_is_refused_and_named(mercli_say
     code, out, err = mercli_says("models", "verify", "good")
     assert (code, out) == (1, "")
     assert err.startswith("mercli: good is not on this machine")
+    assert "good is not on this machine" in mercli_says("models", "list")[1]
     face_networks.add(*good)
     assert mercli_says("models", "verify", "good") == (0, "good  good\n", "")
 

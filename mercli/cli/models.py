@@ -182,4 +182,4 @@ def _terms(licence: str | None) -> str:
 def _state(network: "KnownNetwork", problem: str | None) -> str:
     if problem is None:
         return str(network.place)
-    return "not pulled" if not network.place.exists() else problem
+    return "not pulled" if network.url and not network.place.exists() else problem

@@ -41,6 +41,8 @@ def refuse_name(name: str) -> None:
             f"no network can be called {name!r}: give it small letters, digits, dots, dashes and underscores, "
             "such as --name my-network"
         )
+    if name.endswith(".onnx"):
+        raise UsageError(f"no network can be called {name!r}: that is the name of a file; leave out .onnx")
     if name in NETWORKS:
         raise UsageError(f"{name} is the name of a network that can be pulled; give another one with --name")
 
@@ -48,7 +50,7 @@ def refuse_name(name: str) -> None:
 def names() -> list[str]:
     """Name the networks that were added, in the order of the alphabet; nothing is read."""
     try:
-        folders = os.listdir(cache_folder() / _FOLDER)  # noqa: PTH208 - names are all that is wanted
+        folders = [each.name for each in (cache_folder() / _FOLDER).iterdir() if each.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

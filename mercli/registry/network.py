@@ -1,7 +1,7 @@
 """A network that mercli knows by name: one of its own list, which can be pulled, or one that the user added."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,14 +84,6 @@ class KnownNetwork:
         if not all(address.startswith("https://") for address in (network.url or "", *mirrors)):
             raise ValueError(f"an address of {network.name}")
         return network
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the entry as plain JSON values."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        own["bytes"] = own.pop("size_bytes")
-        own["mirrors"] = list(self.mirrors)
-        own["contract"] = self.contract.to_json() if self.contract else None
-        return own
 
 
 def read_list(text: str) -> dict[str, KnownNetwork]:

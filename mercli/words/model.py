@@ -1,7 +1,7 @@
 """A classifier of hashed n-grams, linear in TF-IDF: small, and one ONNX graph with all that belongs to it."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +66,6 @@ class WordsLinear:
             length = graph.add("Max", graph.add("Sqrt", square), graph.constant(np.array(_LEAST_LENGTH)))
             parts.append(graph.add("Div", graph.add("MatMul", half, _double(graph, weights)), length))
         return graph.add("Sum", *parts, graph.constant(self.bias))
-
-    def shifted(self, by: NDArray[np.float64]) -> Self:
-        """Give the classifier with something added to each class' score [shape=(n_classes,)]."""
-        return type(self)(self.classes_, self.weights, self.squares, self.bias + by)
 
     def _halves(self) -> tuple[list[NDArray[np.float16]], list[NDArray[np.float16]]]:
         return np.split(self.weights, 2), np.split(self.squares, 2)
