@@ -1,5 +1,6 @@
 """Transcripts: which file belongs to a clip, and what is read in it, whatever it holds."""
 
+import codecs
 import os
 import time
 import unicodedata
@@ -14,6 +15,7 @@ from mercli.errors import MediaError, MissingModality
 from mercli.words import beside, transcript
 from mercli.words.cues import Words, stretches
 from mercli.words.transcript import cleaned, read, read_subtitles
+from mercli.words.vector import tokens
 
 CUES = [(0.5, 1.5, "What a lovely day."), (1.25, 2.0, "It is, isn't it?")]
 
@@ -136,6 +138,78 @@ def test_a_webvtt_file_gives_what_is_said_without_notes_styles_names_and_tags(wr
     assert read(write("a.vtt", content)) == Words((1.0, 63.25), (2.0, 64.0), ("Hi, all & sundry", "- Bye"))
 
 
+ROLLING = """WEBVTT
+Kind: captions
+Language: en
+
+00:00:00.000 --> 00:00:02.000 align:start position:0%
+\x20
+so<00:00:00.500><c> today</c><00:00:01.000><c> I</c><00:00:01.500><c> want</c>
+
+00:00:02.000 --> 00:00:02.010 align:start position:0%
+so today I want
+
+00:00:02.010 --> 00:00:04.000 align:start position:0%
+so today I want
+to<00:00:02.500><c> say</c><00:00:03.000><c> hello</c>
+
+00:00:04.000 --> 00:00:04.010 align:start position:0%
+to say hello
+
+00:00:09.000 --> 00:00:10.000
+to say hello
+"""
+
+
+def test_what_rolls_on_is_told_once(write):
+    said = read(write("a.vtt", ROLLING))
+    assert said.texts == ("so today I want", "to say hello", "to say hello")  # the last is said again, later
+    assert said.starts_s == pytest.approx((0.0, 2.01, 9.0))
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+def test_an_empty_cue_hides_no_other(write, name):
+    cues = srt([(0.0, 1.0, "one"), (1.0, 2.0, ""), (2.0, 3.0, "three")])
+    content = cues if name == "a.srt" else "WEBVTT\n\n" + cues.replace(",", ".")
+    assert read(write(name, content)).texts == ("one", "three")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_cues_are_found_whatever_their_names_and_line_ends(write, ends):
+    lines = ("WEBVTT", "00:01.000 --> 00:02.000", "one", "", "STYLE1", "00:02.000 --> 00:03.000", "two", "")
+    lines += (
+        "NOTE that",
+        "",
+        "REGIONAL NEWS",
+        "00:03.000 --> 00:04.000",
+        "three",
+        "00:04.000 --> 00:05.000",
+        "&lt;four&gt;",
+    )
+    said = read(write("a.vtt", ends.join(lines)))
+    assert said == Words((1.0, 2.0, 3.0, 4.0), (2.0, 3.0, 4.0, 5.0), ("one", "two", "three", "<four>"))
+
+
+def test_what_ends_before_the_clip_begins_is_not_said_in_it(write):
+    times = ("-00:00:05,000 --> -00:00:03,000", "-00:00:02,000 --> 00:00:01,000", "00:00:01,000 --> 00:00:02,000")
+    content = "\n".join(f"{i}\n{at}\n{said}\n" for i, (at, said) in enumerate(zip(times, "abc", strict=True)))
+    assert read(write("a.srt", content)) == Words((0.0, 1.0), (1.0, 2.0), ("b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("text", "n_words"),
+    [
+        (unicodedata.normalize("NFD", "caf\u00e9s na\u00efve"), 2),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940 \u092e\u0947\u0902 \u092c\u093e\u0924", 3),
+        ("\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627 \u0628\u0650\u0643\u064f\u0645\u0652", 2),
+    ],
+    ids=["decomposed", "Hindi", "Arabic"],
+)
+def test_marks_on_letters_do_not_take_a_word_apart(write, text, n_words):
+    assert read(write("a.txt", text)).n_words == n_words
+    assert len(tokens(text)) == n_words
+
+
 def test_a_plain_text_is_said_all_the_time(write):
     said = read(write("a.txt", "Oh no.\r\n\r\nOh  yes!\n"))
     assert said == Words((0.0,), (float("inf"),), ("Oh no. Oh yes!",))
@@ -162,14 +236,17 @@ def test_what_is_not_said_is_left_out(text, said):
 @pytest.mark.parametrize(
     "encoded",
     [
-        lambda text: text.encode(),
-        lambda text: b"\xef\xbb\xbf" + text.encode(),
-        lambda text: b"\xff\xfe" + text.encode("utf-16-le"),
-        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
-        lambda text: text.encode("cp1252"),
-        lambda text: text.replace("\n", "\r\n").encode(),
+        pytest.param(lambda text: text.encode(), id="UTF-8"),
+        pytest.param(lambda text: codecs.BOM_UTF8 + text.encode(), id="UTF-8 with its mark"),
+        pytest.param(lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"), id="UTF-16 with its mark"),
+        pytest.param(lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"), id="UTF-16, big end first"),
+        pytest.param(lambda text: text.encode("utf-16-le"), id="UTF-16"),
+        pytest.param(lambda text: text.encode("utf-16-be"), id="UTF-16, big end first, without"),
+        pytest.param(lambda text: codecs.BOM_UTF32_LE + text.encode("utf-32-le"), id="UTF-32"),
+        pytest.param(lambda text: codecs.BOM_UTF32_BE + text.encode("utf-32-be"), id="UTF-32, big end first"),
+        pytest.param(lambda text: text.encode("cp1252"), id="Windows-1252"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="lines of Windows"),
     ],
-    ids=["UTF-8", "with its mark", "UTF-16", "UTF-16, big end first", "Windows-1252", "lines of Windows"],
 )
 @pytest.mark.parametrize("suffix", ["srt", "vtt", "txt"])
 def test_the_usual_encodings_are_understood(write, encoded, suffix):
@@ -196,10 +273,21 @@ def test_a_transcript_without_a_word_is_missing(write, name, content, sentence):
 
 
 @pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
-@pytest.mark.parametrize("content", [b"just words, no times", bytes(range(256)), b"\x00" * 100], ids=repr)
+@pytest.mark.parametrize("content", [b"just words, no times", bytes(range(256))], ids=["words", "bytes"])
 def test_what_is_no_transcript_is_refused_in_words(write, name, content):
     with pytest.raises(MediaError, match=f"the transcript {name} has no cues that can be read"):
         read(write(name, content))
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt", "a.txt"])
+def test_what_is_full_of_zeros_is_no_text(write, name):
+    with pytest.raises(MediaError, match=rf"the transcript {name} cannot be read \(it is no text\)"):
+        read(write(name, b"\0" * 100))
+
+
+def test_a_damaged_byte_does_not_make_another_text_of_the_rest(write):
+    whole = "I\u2019m so happy, isn\u2019t it great"
+    assert read(write("a.txt", whole.encode() + b" \xff.")).text == f"{whole} \ufffd."
 
 
 def test_a_transcript_that_is_too_large_is_refused(write, monkeypatch):

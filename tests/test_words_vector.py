@@ -68,6 +68,7 @@ def test_words_are_small_and_keep_their_apostrophes():
 
 def test_a_word_drawn_out_is_the_same_word_however_long():
     assert tokens("nooo") == tokens("noooooooo") == ["noo", "<long>"]
+    assert tokens("1000 1111") == ["1000", "1111"]
 
 
 def test_marks_are_told_apart():

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mercli.words.letters import with_marks_as_letters
+
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
@@ -37,7 +39,7 @@ class Words:
         >>> Words((0.0,), (1.0,), ("- It's well-meant, No. 5!",)).n_words
         4
         """
-        return sum(1 for text in self.texts for _ in _WORD.finditer(text))
+        return sum(1 for text in self.texts for _ in _WORD.finditer(with_marks_as_letters(text)))
 
     def between(self, start_s: float, end_s: float) -> "Words | None":
         """Give the cues of which a part is said in a span of time, or None where there are none.

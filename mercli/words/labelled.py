@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mercli import emotions
 from mercli.errors import CorpusError
+from mercli.words.encoding import decoded
 
 LARGEST_BYTES = 256 << 20
 
@@ -43,9 +44,9 @@ def read_texts(path: Path) -> LabelledTexts:
     Parameters
     ----------
     path : Path
-        A CSV file in UTF-8 or Windows-1252 with a column of text (Utterance, Text, Sentence or Transcript) and one
-        of emotion (Emotion or Label), in whatever case. Lines of one Dialogue_ID, else of one Speaker, are kept
-        together.
+        A CSV file in Unicode or Windows-1252 with a column of text (Utterance, Text, Sentence or Transcript) and
+        one of emotion (Emotion or Label), in whatever case. Lines of one Dialogue_ID, else of one Speaker, are
+        kept together.
 
     Returns
     -------
@@ -88,9 +89,9 @@ def _read_lines(path: Path) -> list[list[str]]:
     if len(content) > LARGEST_BYTES:
         raise CorpusError(f"{path} is over {LARGEST_BYTES >> 20} MB, so it is no table of texts")
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
+        text = decoded(content)
+    except ValueError as error:
+        raise CorpusError(f"{path} is no CSV file ({error})") from error
     try:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:

@@ -45,6 +45,7 @@ class Reader:
         self._n_classes = len(classes)
         self.prior = self._spread(np.array(part.spec.prior))
         self.weight = part.weight
+        self._judged: tuple[Words | None, NDArray[np.float64] | None] = None, None
 
     def posterior(self, words: Words | None) -> NDArray[np.float64] | None:
         """Give the posterior of a transcript.
@@ -52,19 +53,20 @@ class Reader:
         Parameters
         ----------
         words : Words or None
-            All that is said; a very long text is judged in parts, whose posteriors are averaged.
+            All that is said; a very long text is judged in parts, whose posteriors are averaged by their lengths.
 
         Returns
         -------
         np.ndarray [shape=(n_classes,)] or None
             Over the bundle's classes, 0 for one that the classifier does not know. None without words.
         """
-        if words is None or not words.n_words:
+        if words is None or not any(map(str.isalnum, words.text)):
             return None
-        said = [
-            self._classifier.posteriors(vectors([part], self._spec))[0] for part in stretches(words.text, _LONGEST)
-        ]
-        return self._spread(np.mean(said, axis=0))
+        if words != self._judged[0]:  # a second of a timeline often has the words of the one before
+            parts = [part for part in stretches(words.text, _LONGEST) if any(map(str.isalnum, part))]
+            said = [self._classifier.posteriors(vectors([part], self._spec))[0] for part in parts]
+            self._judged = words, self._spread(np.average(said, axis=0, weights=list(map(len, parts))))
+        return self._judged[1]
 
     def _spread(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give probabilities of the classifier's classes as those of the bundle's, which sum to 1."""

@@ -1,9 +1,9 @@
 """Transcripts, read: files beside a clip and the subtitles in it, by FFmpeg's parsers within limits of our own."""
 
-import codecs
 import html
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,21 @@ from mercli.container import check_regular, open_container, reason_of
 from mercli.errors import MediaError, MissingModality
 from mercli.inputs import table_name
 from mercli.words.beside import LARGEST_BYTES, speaks
+from mercli.words.captions import tidied, told_once
 from mercli.words.cues import Words
+from mercli.words.encoding import decoded
 
 _FORMATS = {".srt": "srt", ".vtt": "webvtt"}  # FFmpeg's names
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"})
 _SUBTITLES = "the track of subtitles"
-_LATIN = "cp1252"  # what old subtitles are in where they are not UTF-8
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 # Each ends at the next of its own kind, so that a file of nothing but brackets takes no longer than another.
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _REMARK = re.compile(r"\[[^\[\]]*\]|[♩-♯]")
 _BREAK = re.compile(r"\\[Nnh]")
+_LINE_END = re.compile(r"\\[Nn]|\n")
+_NEXT = "\ue000"  # no letter: for private use
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -37,7 +39,7 @@ def read(path: Path) -> Words:
     Parameters
     ----------
     path : Path
-        A file whose name ends in .srt, .vtt or .txt, in UTF-8, in UTF-16 with its mark, or in Windows-1252.
+        A file whose name ends in .srt, .vtt or .txt, in Unicode or in Windows-1252.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def read(path: Path) -> Words:
         return _kept([(0.0, float("inf"), text)], what)
     if not text.strip():
         raise MissingModality(f"{what} has no words")
-    cues = list(_parse(text, _FORMATS[suffix], what))
+    cues = list(_parse(tidied(text, suffix), _FORMATS[suffix], what))
     if not cues:
         raise MediaError(f"{what} has no cues that can be read; is it {suffix[1:].upper()}?")
     return _kept(cues, what)
@@ -108,7 +110,8 @@ def cleaned(text: str) -> str:
     """
     for what in (_BREAK, _OVERRIDE, _TAG):
         text = what.sub(" " if what is _BREAK else "", text)
-    return _BLANK.sub(" ", _REMARK.sub(" ", html.unescape(text))).strip()
+    said = unicodedata.normalize("NFC", html.unescape(text))
+    return _BLANK.sub(" ", _REMARK.sub(" ", said)).strip()
 
 
 def _load(path: Path, what: str) -> str:
@@ -125,13 +128,10 @@ def _load(path: Path, what: str) -> str:
         raise MediaError(f"{what} cannot be read ({error})") from error
     if len(content) > LARGEST_BYTES:
         raise MediaError(f"{what} is over {LARGEST_BYTES >> 20} MB, so it is none")
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return content[len(mark) :].decode(encoding, "replace")
     try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        return content.decode(_LATIN, "replace")
+        return decoded(content)
+    except ValueError as error:
+        raise MediaError(f"{what} cannot be read ({error})") from error
 
 
 def _parse(text: str, form: str, what: str) -> Iterator[tuple[float, float, str]]:
@@ -188,9 +188,16 @@ def _dialogues(decoded: Iterable[Any]) -> Iterator[bytes]:
 
 
 def _kept(cues: Iterable[tuple[float, float, str]], what: str) -> Words:
-    said = [(start, end, cleaned(text)) for start, end, text in cues]
-    said = sorted(cue for cue in said if any(map(str.isalnum, cue[2])))
+    lines = sorted((start, end, _lines(text)) for start, end, text in cues)
+    joined = ((start, end, " ".join(rest)) for start, end, rest in told_once(lines))
+    said = [cue for cue in joined if any(map(str.isalnum, cue[2]))]
     if not said:
         raise MissingModality(f"{what} has no words")
     starts, ends, texts = zip(*said, strict=True)
     return Words(starts, ends, texts)
+
+
+def _lines(text: str) -> list[str]:
+    """Give the lines of a cue in which something is said; a tag or a remark may go over several."""
+    marked = _LINE_END.sub(_NEXT, text)
+    return [line for part in cleaned(marked).split(_NEXT) if (line := part.strip())]

@@ -9,12 +9,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mercli.words.letters import with_marks_as_letters
 from mercli.words.spec import WordsSpec
 
 _Run = TypeVar("_Run", str, list[str])
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[?!]+|\.{2,}|-{2,}")
-_DRAWN_OUT = re.compile(r"(.)\1\1+")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1\1+")
 _START, _END = "<s>", "</s>"  # no text holds a token with these signs
 _LONG, _CAPITALS, _MORE = "<long>", "<capitals>", "<more>"
 # Codes of Windows-1252 that were read as Latin-1 are controls in Unicode; five of them stand for nothing.
@@ -99,7 +100,8 @@ def tokens(text: str) -> list[str]:
     ['noo', '<long>', '!', "i'm", 'not', '<capitals>', 'going', '...']
     """
     plain = unicodedata.normalize("NFKC", text.translate(_LEFT_OVER).translate(_PLAIN))
-    return [token for match in _WORD.finditer(plain) for token in _read(match.group())]
+    found = _WORD.finditer(with_marks_as_letters(plain))
+    return [token for match in found for token in _read(plain[match.start() : match.end()])]
 
 
 def _read(found: str) -> Iterator[str]:
