@@ -91,7 +91,7 @@ def replaced_file(path: Path, option: str = "-o") -> Iterator[Path]:
             raise KeyboardInterrupt
         yield part
         part.chmod(0o666 & ~_umask())
-        with part.open("rb") as written:
+        with part.open("rb+") as written:  # Windows confirms only what may be written
             os.fsync(written.fileno())
         part.replace(final)
     except OSError as error:

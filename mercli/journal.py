@@ -3,11 +3,10 @@
 import contextlib
 import functools
 import json
-import math
 import os
 import sys
 import tempfile
-import time
+import threading
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +91,7 @@ class Journal:
     ) -> None:
         self.path = path
         self._lag_s = lag_s
-        self._confirmed_s = -math.inf
+        self._confirming: threading.Timer | None = None
         self._columns = list(columns)
         self._timeline = list(timeline)
         self._places: dict[str, tuple[int, Origin, str]] = {}  # name -> where its line begins, ...
@@ -118,9 +117,9 @@ class Journal:
 
     def close(self) -> None:
         """Give the journal free for other runs."""
-        if self._lag_s and not self._file.closed:
-            with contextlib.suppress(OSError):  # what the disk does not take is done again
-                os.fsync(self._file.fileno())
+        if (confirming := self._confirming) is not None:
+            confirming.cancel()
+            self._confirm()
         self._file.close()
 
     def holds(self, name: str) -> bool:
@@ -233,6 +232,20 @@ class Journal:
                 end += len(line)
         return end
 
+    def _have_confirmed(self) -> None:
+        """Have the disk confirm what was written, now or soon."""
+        if not self._lag_s:
+            os.fsync(self._file.fileno())
+        elif self._confirming is None:
+            self._confirming = threading.Timer(self._lag_s, self._confirm)
+            self._confirming.daemon = True
+            self._confirming.start()
+
+    def _confirm(self) -> None:
+        self._confirming = None  # first: what is written from now on is confirmed the next time
+        with contextlib.suppress(OSError, ValueError):  # what the disk does not take is done again
+            os.fsync(self._file.fileno())
+
     def _fits(self, entry: Mapping[str, Any]) -> bool:
         """Tell whether an entry has the columns of these tables."""
         return all(list(row) == self._columns for row in entry["rows"]) and all(
@@ -253,9 +266,8 @@ class Journal:
             left = memoryview(line)
             while left:  # a disk that is nearly full takes a part
                 left = left[self._file.write(left) :]
-            if self.path is not None and time.monotonic() - self._confirmed_s >= self._lag_s:
-                os.fsync(self._file.fileno())
-                self._confirmed_s = time.monotonic()
+            if self.path is not None:
+                self._have_confirmed()
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.truncate(self._end)

@@ -3,10 +3,10 @@
 import contextlib
 import glob
 import hashlib
-import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,8 @@ _TELLING = {  # what storages call the things that change with a file's content
     "mtime",
     "modified",
 }
-_TEMPORARY = "mercli-fetched-"
+_TEMPORARY, _LOCK = "mercli-fetched-", ".lock"
+_SETTLED_S = 60.0
 _CONNECT_S, _SILENCE_S = 30, 60  # of a web server; how long a file takes in all is limited by --timeout
 
 
@@ -127,13 +128,10 @@ def fetched(file: RemoteFile) -> Iterator[Path]:
         If it cannot be fetched: the message is the reason as a phrase.
     """
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-"))
-    try:
+    with _scratch() as folder:
         path = folder / f"file{PurePosixPath(file.name).suffix}"
         fetch(file, path)
         yield path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fetch(file: RemoteFile, path: Path) -> None:
@@ -146,14 +144,36 @@ def fetch(file: RemoteFile, path: Path) -> None:
         raise MercliError(str(error)) from error
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """Make a folder that `_sweep` leaves alone, on this machine and on others that see it, while this is open."""
+    import portalocker
+
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise MercliError(f"cannot fetch it to {tempfile.gettempdir()}: {error.strerror}") from error
+    try:
+        with lock:
+            with contextlib.suppress(portalocker.LockException, OSError):  # not every file system has locks
+                portalocker.lock(lock, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _sweep() -> None:
     """Remove what processes that were killed have fetched and left."""
-    import psutil
+    import portalocker
 
     for left in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
-        owner = left.name.removeprefix(_TEMPORARY).split("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError, portalocker.LockException):  # it is in use, or nobody can tell
+            if time.time() - left.stat().st_mtime < _SETTLED_S:  # it may be about to be locked
+                continue
+            with (left / _LOCK).open("r+") as lock:
+                portalocker.lock(lock, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _open(url: str) -> tuple[Any, str]:

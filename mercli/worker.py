@@ -85,6 +85,7 @@ class Worker:
         self._process: Any = None
         self._verdict: Lost | None = None
         self._ran_s = self._gone_s = 0.0
+        self._begun_s = time.monotonic()
         self.task: int | None = None
         try:
             _start_trackers()
@@ -108,7 +109,7 @@ class Worker:
     def give(self, work: Callable[[Any], object], task: int, path: Source) -> None:
         """Have it work on a file, which `task` is the number of."""
         self.task = task
-        self._ran_s = 0.0
+        self._ran_s, self._begun_s = 0.0, time.monotonic()
         self.future = self._submit(work, path)
 
     def take(self) -> Any:
@@ -122,7 +123,7 @@ class Worker:
 
     def look(self, tick_s: float, limits: Limits) -> None:
         """Count the time, look at the memory, and end the process if either is over its limit."""
-        if self.future is None:
+        if self.future is None or self.future.done():
             return
         self._process = self._find_process()
         memory = self._memory()
@@ -131,7 +132,7 @@ class Worker:
             if self._gone_s > _GONE_S:
                 self.future = _broken("nobody said that it ended")
         elif self._verdict is None:
-            self._ran_s += tick_s
+            self._ran_s += min(tick_s, time.monotonic() - self._begun_s)  # it may have begun since the last look
             self._verdict = self._judge(memory, limits)
             if self._verdict is not None:
                 with contextlib.suppress(psutil.NoSuchProcess):

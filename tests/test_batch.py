@@ -130,10 +130,15 @@ def take_its_time(path: Path) -> str:
     return path.name
 
 
+def import_this(first: bool) -> None:
+    """Have a worker import this module before its first file."""
+    del first
+
+
 def test_a_file_that_is_done_as_its_time_ends_costs_the_next_one_nothing() -> None:
     # Some of the long ones are told to die just as they are done; the short ones that follow are never to blame.
     paths = [Path(f"{seconds:.3f}.mp4") for i in range(12) for seconds in (0.6 + i / 100, 0.01)]
-    results = batch.run(take_its_time, paths, jobs=2, limits=Limits(timeout_s=0.6))
+    results = batch.run(take_its_time, paths, prepare=import_this, jobs=2, limits=Limits(timeout_s=0.6))
     short = [result for index, result in results if index % 2]
     assert short == ["0.010.mp4"] * 12
 
@@ -152,13 +157,13 @@ def nap(path: Path) -> str:
 
 def test_the_time_of_a_file_does_not_count_for_the_next() -> None:
     # Together they take twice what one file may.
-    results = dict(batch.run(nap, PATHS, jobs=1, limits=Limits(timeout_s=0.9)))
+    results = dict(batch.run(nap, PATHS, prepare=import_this, jobs=1, limits=Limits(timeout_s=0.9)))
     assert sorted(map(str, results.values())) == sorted(path.name for path in PATHS)
 
 
 def test_a_slow_reader_of_the_results_is_no_file_s_fault() -> None:
     got = []
-    for _, result in batch.run(nap, PATHS[:4], jobs=2, limits=Limits(timeout_s=1.5)):
+    for _, result in batch.run(nap, PATHS[:4], prepare=import_this, jobs=2, limits=Limits(timeout_s=1.5)):
         time.sleep(2)
         got.append(result)
     assert sorted(map(str, got)) == [path.name for path in PATHS[:4]]

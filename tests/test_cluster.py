@@ -12,7 +12,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +27,8 @@ from hypothesis import strategies as st
 from mercli import cluster, prediction
 from mercli.cluster import luggage
 from mercli.cluster.engine import Engine
-from mercli.cluster.host import Errand, Order, work_off
-from mercli.cluster.spread import chunk_size
+from mercli.cluster.host import Errand, Order, Reply, work_off
+from mercli.cluster.spread import _Run, chunk_size
 from mercli.errors import MercliError, UsageError
 from mercli.face.contract import Contract
 from mercli.face_networks import OutsideNetwork
@@ -305,19 +307,25 @@ def test_limits_hold_on_a_cluster(engine: Engine, setup: Setup, tmp_path: Path) 
     assert results["slow"] == Lost("timeout", "it took longer than --timeout 1.5 s")
 
 
+def own_bundle(setup: Setup, folder: Path) -> tuple[Path, str]:
+    """A bundle that is on no other machine, and its hash."""
+    from mercli.bundle import _digest
+
+    shutil.copytree(setup.bundle, folder)
+    own = {**json.loads((folder / "bundle.json").read_text()), "name": folder.name}
+    own["digest"] = _digest(own)
+    (folder / "bundle.json").write_text(json.dumps(own))
+    return folder, own["digest"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_models_that_workers_lack_are_sent_once(
     engine: Engine, setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A path that leads to the bundle for this process, and nowhere for the workers."""
-    bundle = tmp_path / "mine"
-    shutil.copytree(setup.bundle, bundle)
-    manifest = json.loads((bundle / "bundle.json").read_text())
-    own = {**manifest, "name": "mine"}
-    own["digest"] = _digest(own)
-    (bundle / "bundle.json").write_text(json.dumps(own))
+    bundle, digest = own_bundle(setup, tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
-    here_only = replace(setup, bundle="/proc/self/cwd/mine", digest=own["digest"])
+    here_only = replace(setup, bundle="/proc/self/cwd/mine", digest=digest)
     shared: list[bytes] = []
     share = engine.share
 
@@ -329,7 +337,7 @@ def test_models_that_workers_lack_are_sent_once(
     results = spread(engine, errands.measure, files(tmp_path, "a", "b", "c", "d", "e"), here_only)
     assert len(shared) == 1
     for _, found in results.values():  # type: ignore[misc]
-        assert Path(found).name == own["digest"]
+        assert Path(found).name == digest
         assert (Path(found) / "voice.onnx").read_bytes() == (bundle / "voice.onnx").read_bytes()
 
 
@@ -367,10 +375,21 @@ def test_a_detector_and_a_face_network_travel_with_the_bundle(
     assert Path(found.face_network.file).read_bytes() == b"judges"
 
 
-def _digest(manifest: dict[str, object]) -> str:
-    from mercli.bundle import _digest
-
-    return _digest(manifest)
+def test_threads_that_are_sent_models_at_once_all_have_them(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(luggage, "_place", lambda: tmp_path / "sent")
+    bundle, digest = own_bundle(setup, tmp_path / "own")
+    here = replace(setup, bundle=str(bundle), digest=digest)
+    items, sent = luggage.pack(here), luggage.contents(here)
+    away = replace(here, bundle=str(tmp_path / "none"))
+    (tmp_path / "sent" / here.digest).mkdir(parents=True)  # as a process leaves it that dies
+    (tmp_path / "sent" / "mine").mkdir()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: luggage.unpack(away, items, sent), range(16)))
+    assert {each.bundle for each in found if each} == {str(tmp_path / "sent" / here.digest)}
+    assert all(found)
+    assert {each.name for each in (tmp_path / "sent").iterdir()} == {here.digest, "mine"}
 
 
 def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
@@ -381,11 +400,45 @@ def test_a_worker_that_cannot_start_ends_the_run_with_its_reason(
         list(run)
 
 
+def test_a_file_that_vanishes_while_the_run_goes_on_costs_no_other(
+    engine: Engine, setup: Setup, tmp_path: Path
+) -> None:
+    paths = files(tmp_path, *(f"{i:02}" for i in range(40)))
+    found = []
+    for index, result in cluster.run_with(engine, errands.measure, paths, setup, prepare=errands.ready):
+        if not found:
+            last = max(set(range(40)) - {index})
+            paths[last].unlink()
+        found.append((index, result))
+    assert sorted(index for index, _ in found) == list(range(40))
+
+
+class Blind:
+    """A cluster whose workers see no file."""
+
+    place = "nowhere"
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def n_slots(self) -> int:
+        return 1
+
+    def submit(self, ticket: int, *_: object) -> None:
+        self.given.append(ticket)
+
+    def take(self, _: float) -> list[tuple[int, Reply]]:
+        given, self.given = self.given, []
+        return [(ticket, Reply(unseen=Path(__file__))) for ticket in given]
+
+
 def test_a_worker_that_sees_no_files_ends_the_run(setup: Setup, tmp_path: Path) -> None:
     order = Order("run", errands.measure, errands.ready, setup, luggage.pack(setup))
-    reply = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4"),))
-    assert reply.refusal
-    assert "a path that all machines share, or a URL" in reply.refusal
+    assert work_off(order, (Errand(0, tmp_path / "elsewhere.mp4"),)).unseen == tmp_path / "elsewhere.mp4"
+    (tmp_path / "here.mp4").touch()
+    run = _Run(Blind(), order, None)
+    with pytest.raises(MercliError, match="a path that all machines share, or a URL"):
+        list(run.work_off(deque([Errand(0, tmp_path / "here.mp4")]), lambda: False))
     there = work_off(order, (Errand(0, tmp_path / "elsewhere.mp4", is_there=False),))
     assert [result for _, result in there.results] == [("elsewhere.mp4", setup.bundle)]
 

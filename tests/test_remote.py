@@ -185,14 +185,36 @@ def test_what_cannot_be_fetched_is_said_as_a_phrase(folder: Path) -> None:
     assert not list(Path(tempfile.gettempdir()).glob(f"mercli-fetched-{os.getpid()}-*"))
 
 
-def test_what_a_killed_process_fetched_is_swept_up(folder: Path) -> None:
-    dead = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
-    )
-    left = Path(tempfile.mkdtemp(prefix=f"mercli-fetched-{dead.stdout.strip()}-"))
+HOLD = """
+import sys
+from mercli import remote
+with remote._scratch() as folder:
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_fetched_is_swept_up_and_what_another_fetches_is_not(folder: Path) -> None:
     (item,) = inputs.find([f"{folder.as_uri()}/a.mp4"])
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        held = Path(process.stdout.readline().decode().strip())
+        os.utime(held, (0, 0))
+        with sources.local(item.path):
+            assert held.exists()
+        process.kill()
+    os.utime(held, (0, 0))
     with sources.local(item.path):
-        assert not left.exists()
+        assert not held.exists()
+
+
+def test_no_room_to_fetch_to_is_said_as_a_phrase(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item,) = inputs.find([f"{folder.as_uri()}/a.mp4"])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(MercliError, match=r"cannot fetch it to .*gone: No such file"), sources.local(item.path):
+        pass
 
 
 def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

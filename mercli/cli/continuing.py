@@ -1,13 +1,16 @@
 """What a run says of the one before it, and for the one after it."""
 
 import contextlib
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
 
+from mercli.urls import is_url, shown
 from mercli.wording import count
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ def _how_to_continue(total: int, journal: "Journal") -> str:
         return "nothing was kept. With -o FILE a run can be continued"
     if not journal.is_in_place():
         return f"nothing is kept there: {journal.path} was moved or removed"
-    command = shlex.join(["mercli", *(word for word in sys.argv[1:] if word != "--overwrite")])
-    if len(command) > _LONGEST_COMMAND:  # the shell made a list of all files
+    words = ["mercli", *(word for word in sys.argv[1:] if word != "--overwrite")]
+    command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    # The shell made a list of all files, or a password would be shown.
+    if len(command) > _LONGEST_COMMAND or any(shown(word) != word for word in words if is_url(word)):
         command = "the same command" + (", without --overwrite" if "--overwrite" in sys.argv else "")
     return f"{journal.n_good} of {count(total, 'file')} done and kept in {journal.path}. To continue: {command}"

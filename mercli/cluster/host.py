@@ -73,12 +73,15 @@ class Reply:
         Numbers of files, with what `work` gave, a `Lost` or a `Death`.
     lacks_models : bool
         Whether this machine has to be sent the models first.
+    unseen : Path or None
+        One of the files that this machine does not see, although whoever gives the order does.
     refusal : str or None
         Why it can do none of it, nor any other of the run.
     """
 
     results: list[tuple[int, Any]] = field(default_factory=list)
     lacks_models: bool = False
+    unseen: Source | None = None
     refusal: str | None = None
 
 
@@ -101,11 +104,8 @@ def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = Non
     """
     if order.version != mercli.__version__:
         return Reply(refusal=other_version("a worker", mercli.__version__))
-    if unseen := next((errand for errand in errands if errand.is_there and not _is_there(errand.source)), None):
-        return Reply(
-            refusal=f"{unseen.source} is not there for a worker of the cluster; give a path that all machines "
-            "share, or a URL"
-        )
+    if unseen := next((errand for errand in errands if errand.is_there and not is_there(errand.source)), None):
+        return Reply(unseen=unseen.source)
     try:
         setup = luggage.unpack(order.setup, order.items, sent)
         if setup is None:
@@ -117,7 +117,8 @@ def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = Non
         return Reply(refusal=str(error))
 
 
-def _is_there(source: Source) -> bool:
+def is_there(source: Source) -> bool:
+    """Tell whether this machine sees a file; of a URL that is not known."""
     return not isinstance(source, Path) or os.path.lexists(source)
 
 

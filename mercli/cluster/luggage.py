@@ -1,8 +1,10 @@
 """The models that a run needs on every machine: found there, or sent once and kept under their hashes."""
 
+import atexit
 import functools
 import io
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -15,6 +17,7 @@ from mercli import bundle as bundles
 from mercli.errors import BundleError, MercliError, UsageError
 from mercli.files import replaced_folder, sha256
 from mercli.registry import cache_folder
+from mercli.registry.cache import alone_with
 from mercli.setup import Setup
 
 _BUNDLE, _DETECTOR, _NETWORK = "bundle", "detector", "face_network"
@@ -22,6 +25,7 @@ _SENT = "sent"  # the folder in the cache
 _LARGEST = 64 << 20  # bytes that are sent; a speech network has to lie where all machines see it
 _FILE = "model.onnx"
 _KEPT = 8  # things that were sent, the last ones
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class Item:
 
     field: str
     digest: str
+
+
+_found: set[tuple[Item, str]] = set()
 
 
 def pack(setup: Setup) -> tuple[Item, ...]:
@@ -52,7 +59,7 @@ def contents(setup: Setup) -> bytes:
         If it is too much to send.
     """
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", strict_timestamps=False) as archive:
         for _, content in _read(setup):
             archive.writestr(f"{sha256(content)}/{_FILE}", content)
         for path in sorted(Path(setup.bundle).iterdir()):
@@ -95,7 +102,7 @@ def unpack(setup: Setup, items: tuple[Item, ...], sent: bytes | None) -> Setup |
                 "path"
             )
     if sent is not None:
-        _keep(sent)
+        _keep(sent, items)
     for item in items:
         path = _find(item, _named(setup)[item.field])
         if path is None:
@@ -130,32 +137,43 @@ def _read(setup: Setup) -> Iterator[tuple[str, bytes]]:
             raise UsageError(f"cannot read {name}: {error.strerror}") from error
 
 
-def _keep(sent: bytes) -> None:
+def _keep(sent: bytes, items: tuple[Item, ...]) -> None:
     """Put what was sent into the cache, each thing under its hash."""
-    with zipfile.ZipFile(io.BytesIO(sent)) as archive:
-        names: dict[str, list[str]] = {}
-        for name in archive.namelist():
-            names.setdefault(Path(name).parent.name, []).append(name)
-        for digest, members in names.items():
-            if (_place() / digest).exists():
+    # All threads of a worker that lack it are sent it, and other workers of the machine are too.
+    with zipfile.ZipFile(io.BytesIO(sent)) as archive, alone_with(_place()):
+        for item in items:
+            place = _place() / item.digest
+            if _is_found(item, str(place if item.field == _BUNDLE else place / _FILE)):
+                os.utime(place)
                 continue
-            with replaced_folder(_place() / digest) as part:
-                for name in members:
-                    (part / Path(name).name).write_bytes(archive.read(name))
-    by_age = sorted(_place().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for old in by_age[_KEPT:]:
+            with replaced_folder(place) as part:
+                for name in archive.namelist():
+                    if Path(name).parent.name == item.digest:
+                        (part / Path(name).name).write_bytes(archive.read(name))
+        _prune()
+
+
+def _prune() -> None:
+    """Remove what was not sent for long, but nothing else that lies there."""
+    folders = [each for each in _place().iterdir() if _DIGEST.fullmatch(each.name)]
+    for old in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-@functools.lru_cache(maxsize=64)
-def _found(field: str, digest: str, path: str) -> bool:
-    """Tell whether a path of this machine leads to the thing of that hash."""
+def _is_found(item: Item, path: str) -> bool:
+    """Tell whether a path of this machine leads to a thing; only that it does is remembered."""
+    if (item, path) in _found:
+        return os.path.exists(path)  # noqa: PTH110 - no Path is needed
     try:
-        if field == _BUNDLE:
-            return bundles.load(Path(path)).digest == digest
-        return sha256(Path(path).read_bytes()) == digest
+        if item.field == _BUNDLE:
+            is_it = bundles.load(Path(path)).digest == item.digest
+        else:
+            is_it = sha256(Path(path).read_bytes()) == item.digest
     except (BundleError, OSError, ValueError):
         return False
+    if is_it:
+        _found.add((item, path))
+    return is_it
 
 
 def _find(item: Item, path: str) -> str | None:
@@ -165,8 +183,7 @@ def _find(item: Item, path: str) -> str | None:
     else:
         candidates = [path, str(sent / _FILE)]
     for candidate in candidates:
-        # What is not there may be so later: only what was found is remembered.
-        if os.path.exists(candidate) and _found(item.field, item.digest, candidate):  # noqa: PTH110
+        if _is_found(item, candidate):
             return candidate
     return None
 
@@ -178,5 +195,7 @@ def _place() -> Path:
         place.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=place).close()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="mercli-sent-"))
+        scratch = tempfile.mkdtemp(prefix="mercli-sent-")
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+        return Path(scratch)
     return place

@@ -1,11 +1,11 @@
 """Many files, spread over a cluster: what one machine does in `mercli.batch`, with the same outcomes."""
 
 import math
-import os
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from mercli import interrupts
 from mercli.batch import died_twice
 from mercli.cluster import luggage
 from mercli.cluster.engine import Engine, Failed
-from mercli.cluster.host import Errand, Order, Reply, work_off
+from mercli.cluster.host import Errand, Order, Reply, is_there, work_off
 from mercli.errors import MercliError
 from mercli.schedule import long_first
 from mercli.setup import Setup
@@ -67,7 +67,7 @@ def run_with(
     order = Order(uuid.uuid4().hex, work, prepare, setup, luggage.pack(setup))
     paths = [path.absolute() if isinstance(path, Path) else path for path in paths]
     run = _Run(engine, order, jobs)
-    errands = [Errand(i, paths[i], _is_there(paths[i])) for i in long_first(paths, run.n_slots() or 1)]
+    errands = [Errand(i, paths[i], is_there(paths[i])) for i in long_first(paths, run.n_slots() or 1)]
     suspects: list[Errand] = []
     with interrupts.noted() as asked:
         for errand, result in run.work_off(deque(errands), asked.is_set):
@@ -163,6 +163,15 @@ class _Run:
             self._give(errands, self._models)
             self._with_models.add(self._n_given)
             return
+        if answer.unseen is not None:
+            if is_there(answer.unseen):
+                raise MercliError(
+                    f"{answer.unseen} is not there for a worker of the cluster; give a path that all machines "
+                    "share, or a URL"
+                )
+            # It was taken away since: that is for its row to say.
+            self._give(tuple(replace(each, is_there=is_there(each.source)) for each in errands))
+            return
         known = {errand.index: errand for errand in errands}
         yield from ((known[index], result) for index, result in answer.results)
 
@@ -181,7 +190,3 @@ def _chunk(waiting: deque[Errand], size: int) -> Iterator[Errand]:
         if not waiting or size_of(waiting[0].source) > _SMALL:
             return
         yield waiting.popleft()
-
-
-def _is_there(source: Source) -> bool:
-    return not isinstance(source, Path) or os.path.lexists(source)
