@@ -1,6 +1,5 @@
 """Worker processes that do one kind of work, file by file: dead, stuck and greedy ones are replaced."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from typing import Generic, TypeVar
 
 from mercli.errors import MercliError, UsageError
+from mercli.interrupts import Asked
 from mercli.limits import Limits
 from mercli.sources import Source
 from mercli.worker import Death, Lost, Worker
@@ -55,7 +55,7 @@ class Crew(Generic[P, T]):
         self._workers.clear()
 
     def work_off(
-        self, waiting: deque[tuple[int, P]], size: int, asked: threading.Event
+        self, waiting: deque[tuple[int, P]], size: int, asked: Asked
     ) -> Iterator[tuple[int, T | Lost | Death]]:
         """Work on files.
 
@@ -65,7 +65,7 @@ class Crew(Generic[P, T]):
             Numbers and files; they are taken from its front.
         size : int
             How many workers there are to be; they are still there for the next call.
-        asked : threading.Event
+        asked : Asked
             Set where it is to end.
 
         Yields

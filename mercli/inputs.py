@@ -53,7 +53,7 @@ def find(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list[Inpu
     found: dict[str, tuple[Source, str, str]] = {}  # real path -> (path, short name, long name)
     for text in paths:
         if _is_remote(text):
-            for each in remote.listed(text):
+            for each in remote.listed(urls.plain(text)):
                 if each.name is None or PurePosixPath(each.name).suffix.lower() in SUFFIXES:
                     url = each.file.url
                     found.setdefault(url, (each.file, each.name or urls.shown(url), urls.distinct(url)))
@@ -77,7 +77,9 @@ def find_some(paths: Sequence[str], *, leave_out: Collection[Path] = ()) -> list
     """Find media files as `find` does, and raise a UsageError where there are none."""
     inputs = find(paths, leave_out=leave_out)
     if not inputs:
-        raise UsageError(f"no video or sound file in {', '.join(paths) or 'an empty list of paths'}")
+        raise UsageError(
+            f"no video or sound file in {', '.join(map(urls.shown, paths)) or 'an empty list of paths'}"
+        )
     return inputs
 
 

@@ -15,6 +15,21 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
+class Asked:
+    """Hold whether somebody asked, without a lock as events have it: a handler may interrupt another."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Note that somebody did."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Tell whether somebody did."""
+        return self._is_set
+
+
 class _Burst:
     """Requests that follow each other at once, and stand for one, whoever takes it."""
 
@@ -46,15 +61,15 @@ def requests() -> list[signal.Signals]:
 
 
 @contextlib.contextmanager
-def raised() -> Iterator[threading.Event]:
+def raised() -> Iterator[Asked]:
     """Raise a KeyboardInterrupt at a request to end, and take those that follow within a second for the same.
 
     Yields
     ------
-    threading.Event
+    Asked
         Set once somebody asked, even where the interrupt was lost in foreign code.
     """
-    asked = threading.Event()
+    asked = Asked()
 
     def stop(*_: object) -> None:
         asked.set()
@@ -66,15 +81,15 @@ def raised() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def noted() -> Iterator[threading.Event]:
+def noted() -> Iterator[Asked]:
     """Only note requests to end: what is being written is written to its end.
 
     Yields
     ------
-    threading.Event
+    Asked
         Set once somebody asked.
     """
-    asked = threading.Event()
+    asked = Asked()
 
     def note(*_: object) -> None:
         asked.set()

@@ -89,16 +89,11 @@ def listed(url: str) -> list[Listed]:
     with _said_of(url):
         system, path = _open(url)
         if is_pattern(url):
-            infos = _matched(system, path)
-            found = [_describe(system, url, each, infos[each], None) for each in sorted(infos)]
-            texts = _texts_in(system, url, {each.rpartition("/")[0] for each in infos})
+            matched = _matched(system, url, path)
+            found = list(matched.values())
+            texts = _texts_in(system, url, {each.rpartition("/")[0] for each in matched})
         elif system.isdir(path):
-            infos = system.find(path, detail=True)
-            top = path.rstrip("/") + "/"
-            found = [
-                _describe(system, url, each, infos[each], readable(each.removeprefix(top).lstrip("/"), url))
-                for each in sorted(infos)
-            ]
+            found = list(_walked(system, url, path).values())
             texts = [each.file for each in found]
         else:
             found = [_describe(system, url, path, system.info(path), None)]
@@ -195,12 +190,26 @@ def _open(url: str) -> tuple[Any, str]:
     return system, str(path)
 
 
-def _matched(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
-    """Give what a pattern stands for, with all that is in folders which match."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for each, info in system.glob(path, detail=True).items():
-        found |= system.find(each, detail=True) if info.get("type") == "directory" else {each: info}
+def _matched(system: Any, url: str, path: str) -> dict[str, Listed]:
+    """Give what a pattern stands for, by its path, with all that is in folders which match."""
+    found: dict[str, Listed] = {}
+    for each, info in sorted(system.glob(path, detail=True).items()):
+        is_folder = info.get("type") == "directory"
+        there = _walked(system, url, each) if is_folder else {each: _describe(system, url, each, info, None)}
+        found.update((path, one) for path, one in there.items() if path not in found)
     return found
+
+
+def _walked(system: Any, url: str, folder: str) -> dict[str, Listed]:
+    """Give what lies in a folder and those below it, by its path, but for what is hidden; each is named within."""
+    top = folder.rstrip("/") + "/"
+    infos = system.find(folder, detail=True)
+    names = {each: readable(each.removeprefix(top).lstrip("/"), url) for each in sorted(infos)}
+    return {
+        each: _describe(system, url, each, infos[each], name)
+        for each, name in names.items()
+        if not any(part.startswith(".") for part in name.split("/"))
+    }
 
 
 def _texts_in(system: Any, url: str, folders: Iterable[str]) -> list[RemoteFile]:

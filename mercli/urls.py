@@ -7,6 +7,8 @@ from urllib.parse import unquote
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # two letters at least: C:// is a drive
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*(?:://|::|$))")
 _WEB = ("http://", "https://")
+_SIGNED = (*_WEB, "abfs://", "abfss://", "az://")  # by a query, which gives whoever has it the file
+_PROTOCOL = re.compile(r"(?:^|(?<=::))[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"[?#][^\s'\"]*")
 
@@ -23,7 +25,9 @@ def is_url(text: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """Give a URL without what may be secret in it: user and password, and on the web the query that signs it.
+    """Give a URL without what may be secret in it: user and password, and the query that signs it.
+
+    A path stays what it is.
 
     Examples
     --------
@@ -32,8 +36,21 @@ def shown(url: str) -> str:
     >>> shown("file:///clips/what?.mp4")
     'file:///clips/what?.mp4'
     """
+    if not is_url(url):
+        return url
     parts = (_USER.sub("", part) for part in chain(url))
-    return "::".join(_QUERY.sub("", part) if part.startswith(_WEB) else part for part in parts)
+    return "::".join(_QUERY.sub("", part) if part.lower().startswith(_SIGNED) else part for part in parts)
+
+
+def plain(url: str) -> str:
+    """Give a URL with its protocols in small letters.
+
+    Examples
+    --------
+    >>> plain("ZIP://A.mp4::HTTPS://Host/X.zip")
+    'zip://A.mp4::https://Host/X.zip'
+    """
+    return _PROTOCOL.sub(lambda found: found.group().lower(), url)
 
 
 def distinct(url: str) -> str:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from serving import Server
 
 from mercli.sample import draw_portrait, synthesise_voice, write_audio, write_video
+
+settings.register_profile("mercli", deadline=None)  # machines are shared: how long an example takes says nothing
+settings.load_profile("mercli")
 
 Picture = NDArray[np.uint8]
 

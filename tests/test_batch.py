@@ -157,8 +157,8 @@ def nap(path: Path) -> str:
 
 def test_the_time_of_a_file_does_not_count_for_the_next() -> None:
     # Together they take twice what one file may.
-    results = dict(batch.run(nap, PATHS, prepare=import_this, jobs=1, limits=Limits(timeout_s=0.9)))
-    assert sorted(map(str, results.values())) == sorted(path.name for path in PATHS)
+    results = dict(batch.run(nap, PATHS * 2, prepare=import_this, jobs=1, limits=Limits(timeout_s=1.8)))
+    assert sorted(map(str, results.values())) == sorted(path.name for path in PATHS * 2)
 
 
 def test_a_slow_reader_of_the_results_is_no_file_s_fault() -> None:
@@ -181,8 +181,17 @@ class Prepare:
         (self.folder / f"{time.monotonic_ns()}.{os.getpid()}.done").touch()
 
 
+def wait_for_three(path: Path) -> str:
+    """Be done when three workers are ready, so that the work lasts until then."""
+    end_s = time.monotonic() + 60
+    while len(list(path.parent.glob("*.done"))) < 3 and time.monotonic() < end_s:
+        time.sleep(0.02)
+    return path.name
+
+
 def test_the_first_worker_is_prepared_before_the_others_start(tmp_path: Path) -> None:
-    assert len(list(batch.run(nap, PATHS, jobs=3, prepare=Prepare(tmp_path)))) == len(PATHS)
+    paths = [tmp_path / path for path in PATHS]
+    assert len(list(batch.run(wait_for_three, paths, jobs=3, prepare=Prepare(tmp_path)))) == len(PATHS)
     events = [path.name.split(".")[1:] for path in sorted(tmp_path.iterdir(), key=lambda path: path.name)]
     (first, told), (same, done), *others = events
     assert (told, done) == ("True", "done")
@@ -192,7 +201,8 @@ def test_the_first_worker_is_prepared_before_the_others_start(tmp_path: Path) ->
 
 
 def test_where_nothing_is_to_be_prepared_for_others_all_start_at_once(tmp_path: Path) -> None:
-    ran = batch.run(nap, PATHS, jobs=3, prepare=Prepare(tmp_path), first_alone=False)
+    paths = [tmp_path / path for path in PATHS]
+    ran = batch.run(wait_for_three, paths, jobs=3, prepare=Prepare(tmp_path), first_alone=False)
     assert len(list(ran)) == len(PATHS)
     events = [path.name.split(".")[1:] for path in sorted(tmp_path.iterdir(), key=lambda path: path.name)]
     assert sorted(told for _, told in events) == ["False", "False", "True", "done", "done", "done"]

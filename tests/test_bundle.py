@@ -650,7 +650,7 @@ any_json = st.recursive(
 
 
 class TestWhateverIsWrittenThere:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(data=st.data())
     def test_changed_bytes_of_the_manifest_give_a_sentence_or_change_nothing(self, pristine, victim, data):
         text = bytearray((pristine / MANIFEST).read_bytes())
@@ -665,7 +665,7 @@ class TestWhateverIsWrittenThere:
             return
         assert loaded == bundles.load(pristine)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(data=st.data())
     def test_any_value_anywhere_in_it_with_hashes_made_right_gives_a_bundle_or_a_sentence(
         self, pristine, victim, data
@@ -675,7 +675,7 @@ class TestWhateverIsWrittenThere:
         sign(victim, manifest)
         opens_or_is_refused(victim)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(data=st.data())
     def test_any_values_anywhere_in_that_of_the_shipped_bundle_give_a_bundle_or_a_sentence(
         self, shipped_victim, data
@@ -687,7 +687,7 @@ class TestWhateverIsWrittenThere:
         opens_or_is_refused(shipped_victim)
 
     # The same bytes each time: the parser is not ours to fuzz.
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=60, derandomize=True)
     @given(data=st.data(), name=st.sampled_from(["voice.onnx", "face-network.onnx", "fusion.onnx"]))
     def test_any_bytes_of_a_model_with_hashes_made_right_give_a_bundle_or_a_sentence(
         self, pristine, victim, data, name

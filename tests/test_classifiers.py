@@ -592,7 +592,7 @@ class TestTemperature:
         both = fit_temperature(logits, truth, clips)
         assert both == pytest.approx(fit_temperature(logits[known], truth[known], clips[known]), rel=0.02)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(st.integers(0, 10_000), st.floats(0.01, 100))
     def test_a_row_s_classes_keep_their_order(self, seed, factor):
         logits, truth, clips = self.draw(30, seed)

@@ -260,7 +260,6 @@ def test_ctrl_c_ends_a_run_and_keeps_what_was_done(dask: Cluster, videos: Path, 
 def test_a_scheduler_that_halts_does_not_hold_a_run_for_ever(
     setup: Setup, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mercli.cluster.dask._SILENCE_S", 1.0)
     monkeypatch.setattr("mercli.cluster.dask._PARTING_S", 1.0)
     monkeypatch.setattr("mercli.cluster.spread._LOOK_S", 0.1)
     own = Cluster(tmp_path_factory.mktemp("halting"))
@@ -270,6 +269,7 @@ def test_a_scheduler_that_halts_does_not_hold_a_run_for_ever(
                 engine, errands.stumble, files(tmp_path, *"abcdef"), setup, prepare=errands.ready
             )
             next(run)
+            monkeypatch.setattr("mercli.cluster.dask._SILENCE_S", 1.0)
             own.scheduler.send_signal(signal.SIGSTOP)
             with pytest.raises(MercliError, match="was lost"):
                 list(run)

@@ -120,7 +120,7 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first text takes long to draw
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes long to draw
 @given(st.dictionaries(st.sampled_from([*GOOD, "margin", "detector", "licence", "x"]), plain))
 def test_whatever_is_changed_in_a_contract_it_is_read_or_refused_in_words(changed):
     try:
@@ -131,7 +131,6 @@ def test_whatever_is_changed_in_a_contract_it_is_read_or_refused_in_words(change
     assert Contract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         dict,
@@ -151,7 +150,6 @@ def test_every_contract_that_can_be_said_is_read_and_goes_into_a_bundle(data):
     assert FaceSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
-@settings(deadline=None)
 @given(st.permutations([*ALL, None]), st.sets(st.sampled_from(ALL)))
 def test_within_some_classes_only_these_are_kept_and_calm_counts_as_neutral(names, wanted):
     contract = Contract.from_json({**GOOD, "classes": names}).within(wanted)

@@ -293,7 +293,7 @@ class TestManifests:
         with pytest.raises(CorpusError, match=r"cannot read the manifest .*gone\.csv: No such file"):
             load(clips, manifest=clips / "gone.csv")
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: f"{HEADER}\n{t}".encode()))
     )

@@ -202,7 +202,7 @@ class TestTheView:
         # The network itself would hear the difference.
         assert not np.allclose(network.frames(sound), network.frames((gain * sound).astype(np.float32)), atol=1e-2)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(
         n=st.integers(WINDOW, 45_000),
         block_samples=st.sampled_from([8, 500, 4097, 1 << 20]),

@@ -43,7 +43,7 @@ def noisy_judge(n_speakers, *, clips=20, right=0.6, seed=0):
     return posteriors_for(answers, FER2013), labels, speakers
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(*[st.sampled_from(FER2013)] * 2), min_size=1, max_size=60), st.data())
 def test_rates_and_confusion_equal_those_of_scikit_learn_over_the_classes_that_occur(pairs, data):
     truth, answers = (list(column) for column in zip(*pairs, strict=True))
@@ -178,7 +178,7 @@ def test_scores_are_recorded_as_plain_json():
     assert sum(map(sum, record["confusion"])) == record["n"] == found.n
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(*[st.sampled_from(FER2013)] * 2), min_size=1, max_size=60))
 def test_the_rates_of_each_class_equal_those_of_scikit_learn(pairs):
     truth, answers = (list(column) for column in zip(*pairs, strict=True))

@@ -61,6 +61,14 @@ def heard() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def test_a_request_that_comes_while_another_is_taken_down_is_taken_too() -> None:
+    code = "import os, signal; from mercli import interrupts\n"
+    code += "with interrupts.noted() as asked:\n    for _ in range(20_000): os.kill(os.getpid(), signal.SIGINT)\n"
+    code += "assert asked.is_set()"
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, preexec_fn=as_in_a_terminal)
+    assert done.returncode == 0
+
+
 @pytest.mark.usefixtures("heard")
 def test_a_request_that_follows_a_noted_one_is_no_other() -> None:
     with interrupts.raised() as asked:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
@@ -58,7 +58,6 @@ def faces():
     return st.none() | st.integers(1, 8).flatmap(of)
 
 
-@settings(deadline=None)
 @given(voice=vectors((1, N_VOICE)) | vectors((3, N_VOICE)), face=faces())
 def test_posteriors_sum_to_one_whatever_was_measured(judge, voice, face):
     result = judge.judge(Evidence(voice=voice, face=face))

@@ -662,7 +662,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(mutant) or b"\0"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_mutant_of_a_file_does_more_than_fail_with_a_reason(
     tmp_path_factory: pytest.TempPathFactory, to_damage: dict[str, bytes], seed: int

@@ -90,7 +90,7 @@ def test_for_a_recurrent_network_the_names_are_the_contours_time_after_time() ->
 # Any frames
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(any_frames())
 def test_every_stretch_is_as_many_finite_numbers_as_there_are_names(case: tuple[FaceFrames, FaceSpec]) -> None:
     frames, spec = case
@@ -100,7 +100,7 @@ def test_every_stretch_is_as_many_finite_numbers_as_there_are_names(case: tuple[
     assert np.isfinite(vectors).all()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(any_frames())
 def test_stretches_hold_all_frames_once_in_their_order(case: tuple[FaceFrames, FaceSpec]) -> None:
     frames, _ = case
@@ -114,7 +114,7 @@ def test_stretches_hold_all_frames_once_in_their_order(case: tuple[FaceFrames, F
     assert np.array_equal(times_s, np.maximum.accumulate(frames.times_s))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(any_frames(times_up_to=1e4))
 def test_no_stretch_is_longer_than_ten_seconds(case: tuple[FaceFrames, FaceSpec]) -> None:
     for part in stretches(case[0]):
@@ -266,7 +266,7 @@ def test_one_frame_has_no_deviation_change_or_slope_and_is_raised_over_nothing(s
 
 
 @given(st.integers(1, 80), st.floats(0.01, 1.0))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_face_that_always_looks_the_same_is_not_raised_over_itself(n: int, step_s: float) -> None:
     frames = random_frames(n, step_s=step_s).take(np.zeros(n, int))
     for vector in pool(replace(frames, times_s=step_s * np.arange(n)), spec_of(STATS)):
@@ -368,7 +368,7 @@ def test_one_frame_is_a_sequence_that_stands_still() -> None:
 
 
 @given(n=st.integers(2, 60), seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_sequence_stays_between_what_was_seen(n: int, seed: int) -> None:
     frames = random_frames(n, seed=seed)
     rows = sequence(replace(frames, times_s=frames.times_s * 9 / frames.times_s[-1]))

@@ -365,7 +365,7 @@ def test_only_rows_that_hold_are_said_to_be_done(clips: Path, tmp_path: Path) ->
     output = tmp_path / "out.csv"
     run(clips, "-o", output)
     before = journal_lines(output)
-    with started(clips, "-o", output, "--modalities", "voice", "-j", 1) as process:
+    with started(clips, "-o", output, "--modalities", "face", "-j", 1) as process:
         wait_until(lambda: journal_lines(output) > before)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)

@@ -38,6 +38,10 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_is_walked_and_media_named_within_it(folder: Path) -> None:
     found = inputs.find([folder.as_uri()])
     assert [item.name for item in found] == ["a b.mp4", "a.mp4", "day 2/a.mp4"]
+    (folder / ".trash").mkdir()
+    (folder / ".trash" / "a.mp4").touch()
+    (folder / "._a.mp4").touch()
+    assert inputs.find([folder.as_uri()]) == found
     assert all(isinstance(item.path, remote.RemoteFile) for item in found)
 
 
@@ -126,9 +130,10 @@ def test_a_name_that_fsspec_takes_apart_has_its_row(tmp_path: Path) -> None:
 
 
 def test_a_pattern_walks_the_folders_that_it_matches(folder: Path) -> None:
-    found = inputs.find([f"file://{folder}/*"])
-    assert f"file://{folder}/day 2/a.mp4" in [item.name for item in found]
-    assert all(not item.name.endswith("day 2") for item in found)
+    (folder / "day 2" / "notes.txt").touch()
+    (folder / "day 2" / "._a.mp4").touch()
+    local, there = inputs.find([f"{folder}/day*"]), inputs.find([f"file://{folder}/day*"])
+    assert [item.name for item in there] == [item.name for item in local] == ["a.mp4"]
 
 
 def test_urls_that_differ_in_secrets_only_are_told_apart_without_them() -> None:
@@ -224,6 +229,11 @@ def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_secrets_are_in_no_name() -> None:
+    assert urls.shown("HTTPS://me:word@host/a.mp4?token=1") == "HTTPS://host/a.mp4"
+    assert urls.shown("abfs://clips@account.dfs.core.windows.net/a.mp4?sig=1") == (
+        "abfs://account.dfs.core.windows.net/a.mp4"
+    )
+    assert urls.shown("clips/what?.mp4") == "clips/what?.mp4"
     assert urls.shown("https://me:word@host/a.mp4?token=1#x") == "https://host/a.mp4"
     assert urls.shown("zip://a.mp4::https://me:word@host/x.zip?t=1") == "zip://a.mp4::https://host/x.zip"
 

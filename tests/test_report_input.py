@@ -188,7 +188,7 @@ def test_a_timeline_of_another_bundle_or_with_a_hole_is_refused(report: Report, 
     assert "they are of different bundles" in report(table, "--timeline", timeline).err
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_was_done_to_a_table_it_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -249,7 +249,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_whatever_an_evaluation_holds_it_is_shown_or_refused(data: st.DataObject) -> None:
     said = made.evaluation_json()

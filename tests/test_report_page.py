@@ -106,7 +106,7 @@ def show(browser: Any) -> Iterator[Open]:
 
     def go(path: Path, viewport: dict[str, int] = WIDE, **options: Any) -> Opened:
         contexts.append(browser.new_context(viewport=viewport, **options))
-        contexts[-1].set_default_timeout(10_000)
+        contexts[-1].set_default_timeout(60_000)
         opened.append(Opened(contexts[-1].new_page(), path))
         return opened[-1]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mercli import batch, inputs, prediction, tables
@@ -51,7 +51,6 @@ def test_long_files_are_given_out_first_and_the_others_as_they_come(tmp_path: Pa
 
 
 @given(sizes=st.lists(st.integers(0, 3000), max_size=30), jobs=st.integers(1, 8))
-@settings(deadline=None)
 def test_every_file_has_one_place_and_none_of_the_last_is_long(
     sized: Callable[[list[int]], list[Path]], sizes: list[int], jobs: int
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -347,7 +347,6 @@ SCENE = two()
 boxes = st.builds(Box, st.floats(-50, 300), st.floats(-50, 220), st.floats(8, 200), st.floats(8, 200))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(boxes, max_size=9), min_size=1, max_size=4))
 def test_whatever_a_detector_says_faces_are_few_apart_and_in_order(answers: list[list[Box]]) -> None:
     detector = Scripted(*answers)
@@ -388,7 +387,6 @@ def test_the_roll_is_kept_from_one_detection_to_the_next() -> None:
     assert turned == pytest.approx([20] * STRIDE + [10])
 
 
-@settings(deadline=None)
 @given(st.floats(-30, 30), st.floats(0.8, 1.3), st.sampled_from([60, 125, 400]))
 def test_a_crop_turned_with_the_face_is_the_crop_of_the_upright_face(
     roll_deg: float, margin: float, head_px: int
@@ -409,7 +407,6 @@ def test_a_crop_turned_with_the_face_is_the_crop_of_the_upright_face(
         assert left_over < 0.5 * np.abs(tilted - wanted)[inner].mean()
 
 
-@settings(deadline=None)
 @given(boxes, st.floats(0.1, 3.0), st.integers(1, 96), st.floats(-30, 30))
 def test_a_turned_crop_has_the_size_asked_for_wherever_the_box_is(
     box: Box, margin: float, size_px: int, roll_deg: float
@@ -419,7 +416,6 @@ def test_a_turned_crop_has_the_size_asked_for_wherever_the_box_is(
     assert there.dtype == np.uint8
 
 
-@settings(deadline=None)
 @given(boxes, st.integers(16, 64))
 def test_a_crop_turned_by_next_to_nothing_is_the_crop(box: Box, size_px: int) -> None:
     one, other = (crop(SCENE, box, margin=1.0, size_px=size_px, roll_deg=roll).astype(int) for roll in (0.0, 1e-4))
@@ -605,7 +601,6 @@ def test_a_face_that_stays_is_the_main_one_before_a_larger_one_that_passes() -> 
     assert [len(face) for face in track.faces()] == [50, 5]
 
 
-@settings(deadline=None)
 @given(boxes)
 def test_prominence_grows_with_size_and_towards_the_middle(box: Box) -> None:
     x, y = box.centre()

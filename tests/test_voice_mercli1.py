@@ -137,7 +137,7 @@ def test_the_first_stretch_is_measured_as_if_it_were_alone(voice: Samples) -> No
     np.testing.assert_allclose(first, same, rtol=0.05, atol=0.5)
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(
     step=st.sampled_from([333, 4096, 70_000]),
     block_samples=st.sampled_from([800, 12_345, 1 << 20]),

@@ -101,7 +101,7 @@ def in_blocks(samples: Samples, spec: VoiceSpec, step: int, **how: int) -> Sampl
         return track.views()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     blocks=st.integers(0, 4),
     more=st.integers(-2, 2),

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mercli.voice.encoder_spec import EncoderSpec
@@ -32,7 +32,6 @@ def spec(**changes):
 spans = st.floats(0.001, 0.1) | st.floats(0.001, 60) | st.sampled_from([0.001, 1, 60])
 
 
-@settings(deadline=None)
 @given(window=st.floats(0.001, 0.1), hop=spans, mid_window=spans, mid_hop=spans)
 def test_what_is_accepted_makes_a_vector(window, hop, mid_window, mid_hop):
     try:

@@ -17,11 +17,17 @@ LAG_S = 0.1
 
 
 def names_cluster(backend: str, scheduler: str | None) -> bool:
-    """Tell whether the work is to be spread over a cluster; a UsageError says that the two options disagree."""
+    """Tell whether the work is to be spread over a cluster; a UsageError says what makes no sense."""
     from mercli.errors import UsageError
 
-    if scheduler is not None and backend == "local":
+    if backend == "local" and scheduler is not None:
         raise UsageError("--scheduler is the address of a cluster: give --backend dask or --backend ray too")
+    if backend != "local":
+        from mercli.cluster.engine import refuse_unknown
+
+        refuse_unknown(backend)
+        if scheduler is not None and not scheduler.strip():
+            raise UsageError("--scheduler is empty: give the address of a cluster, or leave it out")
     return backend != "local"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mercli.urls import is_url, shown
+from mercli.urls import shown
 from mercli.wording import count
 
 if TYPE_CHECKING:
@@ -54,6 +54,6 @@ def _how_to_continue(total: int, journal: "Journal") -> str:
     words = ["mercli", *(word for word in sys.argv[1:] if word != "--overwrite")]
     command = subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
     # The shell made a list of all files, or a password would be shown.
-    if len(command) > _LONGEST_COMMAND or any(shown(word) != word for word in words if is_url(word)):
+    if len(command) > _LONGEST_COMMAND or any(shown(word) != word for word in words):
         command = "the same command" + (", without --overwrite" if "--overwrite" in sys.argv else "")
     return f"{journal.n_good} of {count(total, 'file')} done and kept in {journal.path}. To continue: {command}"

@@ -1,7 +1,6 @@
 """Errors end a command with a sentence and an exit code, not with a traceback."""
 
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +30,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         from mercli import interrupts
         from mercli.errors import BundleError, CorpusError, MercliError, UsageError
 
-        asked = threading.Event()
+        asked = interrupts.Asked()
         try:
             with interrupts.raised() as asked:
                 try:

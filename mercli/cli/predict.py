@@ -276,7 +276,7 @@ def _find_journal(output: Path | None, overwrite: bool) -> Path | None:
     # Beside the file behind a link: two runs through two names are still on one output.
     place = Path(os.path.realpath(output)) if output.is_symlink() else output
     kept = place.with_name(place.name + journal.SUFFIX)
-    if output.exists() and not (overwrite or kept.exists() or tables.is_table(output, tables.columns(()))):
+    if output.exists() and not (overwrite or tables.is_table(output, tables.columns(()))):
         raise UsageError(f"{output} is not a table of mercli's; give -o another name, or --overwrite it")
     return kept
 

@@ -81,15 +81,20 @@ def connect(name: str, address: str | None, *, debug: bool = False) -> Engine:
     UsageError
         If there is no such engine, it is not installed, or nothing answers at the address.
     """
+    refuse_unknown(name)
     if name == "dask":
         from mercli.cluster.dask import DaskEngine
 
         return DaskEngine(address, debug=debug)
-    if name == "ray":
-        from mercli.cluster.ray import RayEngine
+    from mercli.cluster.ray import RayEngine
 
-        return RayEngine(address, debug=debug)
-    raise UsageError(f"no --backend {name}; there are local, {' and '.join(ENGINES)}")
+    return RayEngine(address, debug=debug)
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise a UsageError if there is no such engine."""
+    if name not in ENGINES:
+        raise UsageError(f"no --backend {name}; there are local, {' and '.join(ENGINES)}")
 
 
 def not_installed(name: str) -> UsageError:

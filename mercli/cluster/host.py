@@ -21,6 +21,7 @@ from mercli.cluster.engine import other_version
 from mercli.cluster.luggage import Item
 from mercli.crew import Crew
 from mercli.errors import MercliError
+from mercli.interrupts import Asked
 from mercli.serving.link import Address
 from mercli.setup import Setup
 from mercli.sources import Source
@@ -112,7 +113,7 @@ def work_off(order: Order, errands: tuple[Errand, ...], sent: bytes | None = Non
             return Reply(lacks_models=True)
         with _crew_for(order, setup) as crew:
             waiting = deque((errand.index, errand.source) for errand in errands)
-            return Reply(list(crew.work_off(waiting, 1, threading.Event())))
+            return Reply(list(crew.work_off(waiting, 1, Asked())))
     except MercliError as error:
         return Reply(refusal=str(error))
 

@@ -35,7 +35,7 @@ def n_frames(n_samples, window, hop):
     return sum(1 for start in range(0, n_samples, hop) if start + window <= n_samples)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(samples=any_signal, window=st.integers(20, 400), hop=st.integers(1, 500))
 def test_any_finite_signal_gives_finite_features_of_each_frame(samples, window, hop):
     features = short_term_features(samples, sample_rate_hz=8000, window_s=window / 8000, hop_s=hop / 8000)
@@ -44,7 +44,7 @@ def test_any_finite_signal_gives_finite_features_of_each_frame(samples, window, 
     assert np.isfinite(features).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(kind=kinds, seed=seeds, gain_db=st.floats(-20, 20), sign=st.sampled_from([-1, 1]))
 def test_a_gain_changes_no_feature(speech_like, kind, seed, gain_db, sign):
     samples = speech_like(kind, sample_rate_hz=16000, seconds=0.5, seed=seed)
@@ -57,7 +57,7 @@ def test_a_gain_changes_no_feature(speech_like, kind, seed, gain_db, sign):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(kind=kinds, seed=seeds, offset=st.floats(-10, 10))
 def test_an_offset_changes_no_feature(speech_like, kind, seed, offset):
     samples = speech_like(kind, sample_rate_hz=16000, seconds=0.5, seed=seed)
@@ -69,7 +69,7 @@ def test_an_offset_changes_no_feature(speech_like, kind, seed, offset):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     half=hnp.arrays(np.float64, st.integers(100, 500), elements=st.sampled_from([-1.0, 0.0, 0.5, 1.0])),
     gain_db=st.floats(-20, 20),
@@ -83,14 +83,13 @@ def test_what_rounding_leaves_of_a_zero_is_no_crossing(half, gain_db, offset):
     assert_allclose(changed_zcr, zcr, atol=1e-15)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(samples=any_signal)
 def test_the_same_signal_gives_the_same_bits(samples):
     first = short_term_features(samples, sample_rate_hz=8000)
     assert first.tobytes() == short_term_features(samples.copy(), sample_rate_hz=8000).tobytes()
 
 
-@settings(deadline=None)
 @given(features=tables)
 def test_deltas_have_a_row_a_frame(features):
     steps = deltas(features)
@@ -98,7 +97,6 @@ def test_deltas_have_a_row_a_frame(features):
     assert np.isfinite(steps).all()
 
 
-@settings(deadline=None)
 @given(features=tables, window=st.integers(1, 50), hop=st.integers(1, 50))
 def test_mid_term_windows_begin_while_a_frame_is_left(features, window, hop):
     statistics = mid_term_statistics(features, window_frames=window, hop_frames=hop)

@@ -569,7 +569,7 @@ ODD = {
 }
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @example(kind="silence", n=448, seed=0, rate=1.12)
 @given(
     kind=st.sampled_from(sorted(ODD)),

@@ -29,7 +29,7 @@ def stacked(tables, columns):
     return np.concatenate([np.empty((0, columns)), *tables])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     n=st.integers(0, 1500),
     places=cuts,
@@ -49,7 +49,7 @@ def test_short_term_features_do_not_depend_on_the_cuts(speech_like, n, places, w
     assert_allclose(streamed, short_term_features(samples, **framing), rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(n=st.integers(1, 60), places=st.lists(st.integers(0, 60), max_size=10), seed=st.integers(0, 99))
 def test_deltas_do_not_depend_on_the_cuts(n, places, seed):
     features = np.random.default_rng(seed).standard_normal((n, 3))
@@ -57,7 +57,7 @@ def test_deltas_do_not_depend_on_the_cuts(n, places, seed):
     assert_array_equal(stacked(delta_stream(tables), 3), deltas(features))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     n=st.integers(0, 60),
     places=st.lists(st.integers(0, 60), max_size=10),
@@ -72,7 +72,7 @@ def test_mid_term_statistics_do_not_depend_on_the_cuts(n, places, window, hop):
     assert_array_equal(stacked(tables, 6), mid_term_statistics(features, **framing))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(n=st.integers(0, 1500), places=cuts, offset=st.floats(-10, 10), gain=st.floats(0.01, 100))
 def test_the_level_of_blocks_is_the_mean_and_the_peak_of_the_whole(speech_like, n, places, offset, gain):
     samples = gain * speech_like("chirp", sample_rate_hz=RATE_HZ, seconds=0.2)[:n] + offset
