@@ -365,7 +365,6 @@ labelled_clips = st.integers(2, 40).flatmap(
 
 
 class TestFolds:
-    @settings(deadline=None)
     @given(labelled_clips, st.integers(0, 9))
     def test_no_speaker_is_in_two_folds_and_every_clip_is_in_one(self, clips, seed):
         labels, speakers = zip(*clips, strict=True)

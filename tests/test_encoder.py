@@ -267,7 +267,6 @@ class TestLongSounds:
         expected = np.concatenate((frames.mean(axis=0), frames.std(axis=0)))
         assert features.views(spool)[0] == pytest.approx(expected, abs=1e-6)
 
-    @settings(deadline=None)
     @given(
         n=st.integers(20, 4_000_000),
         window=st.integers(20, RATE_HZ),
@@ -337,7 +336,6 @@ class TestTheSpecification:
         with pytest.raises((ValueError, TypeError)):
             VoiceSpec.from_json({**SPEC.to_json(), "encoder": encoder})
 
-    @settings(deadline=None)
     @given(inner=st.booleans(), data=st.data())
     def test_any_value_anywhere_gives_a_specification_or_is_refused(self, inner, data):
         made = json.loads(json.dumps(SPEC.to_json()))

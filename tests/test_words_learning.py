@@ -91,16 +91,38 @@ def test_the_same_table_gives_the_same_model(learnt):
     assert learn_words(*table(), seed=0)[0].onnx == learnt[0].onnx
 
 
-def test_it_is_the_tf_idf_and_logistic_regression_of_scikit_learn():
+def tf_idf(X):
+    """The same by scikit-learn: halves of length 1."""
+    return np.hstack([TfidfTransformer().fit_transform(csr_array(half)).toarray() for half in model.halves(X)])
+
+
+def test_with_ngrams_that_are_all_as_free_it_is_the_regression_of_scikit_learn(monkeypatch):
+    monkeypatch.setattr(model, "telling", lambda X, kind: np.ones((X.shape[1], kind.max() + 1)))
     texts, labels, _ = table()
     X, labels = marks(texts, WordsSpec(prior=())), np.array(labels)
-    linear = model.fit(X, labels, 1.0, np.ones(len(labels)))
-    halves = [TfidfTransformer().fit_transform(csr_array(half)).toarray() for half in model.halves(X)]
-    peer = LogisticRegression(C=1.0, max_iter=1000, tol=1e-6).fit(np.hstack(halves), labels)
-    said = linear.scores(X)
-    assert said - said.mean(axis=1, keepdims=True) == pytest.approx(
-        peer.decision_function(np.hstack(halves)), abs=0.05
-    )
+    weights = np.linspace(0.5, 1.5, len(labels))
+    said = model.fit(X, labels, 1.0, weights).scores(X)
+    peer = LogisticRegression(C=1.0, max_iter=1000, tol=1e-6).fit(tf_idf(X), labels, sample_weight=weights)
+    assert said - said.mean(axis=1, keepdims=True) == pytest.approx(peer.decision_function(tf_idf(X)), abs=0.05)
+
+
+def test_what_is_likelier_in_a_class_tells_of_it():
+    X = csr_array(np.array([[1, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0]]))
+    told = model.telling(X, np.array([0, 0, 1, 1]))
+    within, beyond = np.array([3, 1, 2]) / 6, np.array([1, 3, 2]) / 6  # each seen once more
+    assert told == pytest.approx(np.abs(np.log(within / beyond))[:, np.newaxis] * np.ones((1, 2)))
+    assert told[2] == pytest.approx(0)
+
+
+def test_ngrams_that_tell_more_are_shrunk_less(monkeypatch):
+    texts, labels, _ = table()
+    X, labels = marks(texts, WordsSpec(prior=())), np.array(labels)
+    freer = model.fit(X, labels, 0.1, np.ones(len(labels)))
+    monkeypatch.setattr(model, "telling", lambda X, kind: np.ones((X.shape[1], kind.max() + 1)))
+    alike = model.fit(X, labels, 0.1, np.ones(len(labels)))
+    hate = vectors(["hate"], WordsSpec(prior=()))[0] > 0
+    angry = list(freer.classes_).index("angry")
+    assert freer.weights[hate, angry].sum() > 1.2 * alike.weights[hate, angry].sum()
 
 
 def test_the_onnx_form_answers_alike_to_the_fifth_digit():

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
+from scipy.optimize import minimize
 from scipy.sparse import csr_array, hstack
-from sklearn.linear_model import LogisticRegression
+from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from mercli.classifiers.graph import Graph
 
-_TOLERANCE = 1e-3  # of the gradient
-_ITERATIONS = 300
+_TOLERANCE = 1e-6  # of the loss, from one step to the next
+_ITERATIONS = 200
 _LEAST_LENGTH = 1e-6  # what an empty half is divided by
 
 
@@ -72,7 +73,11 @@ class WordsLinear:
 
 
 def fit(X: csr_array, labels: NDArray[np.str_], C: float, weights: NDArray[np.float64]) -> WordsLinear:
-    """Train multinomial logistic regression on TF-IDF.
+    """Train multinomial logistic regression on TF-IDF, with n-grams the freer the more they tell classes apart.
+
+    By how much each n-gram is likelier in a class than out of it its coefficient for that class is scaled, so that
+    regularisation shrinks it less: Wang and Manning (2012), Baselines and Bigrams, here with the root of the
+    logarithm of that ratio.
 
     Parameters
     ----------
@@ -93,15 +98,56 @@ def fit(X: csr_array, labels: NDArray[np.str_], C: float, weights: NDArray[np.fl
     squares = rarity(X) ** 2
     scaled = hstack([unit(half, part) for half, part in zip(halves(X), np.split(squares, 2), strict=True)]).tocsr()
     seen = np.unique(scaled.indices)  # a small corpus has few of the n-grams there could be
-    regression = LogisticRegression(C=C, max_iter=_ITERATIONS, tol=_TOLERANCE)
+    classes, kind = np.unique(labels, return_inverse=True)
+    freedom = np.sqrt(telling(X[:, seen], kind))
+    freedom /= np.sqrt(np.mean(freedom**2))
     with threadpool_limits(1):  # else what another machine learns differs by rounding
-        regression.fit(scaled[:, seen], labels, sample_weight=weights)
-    coefficients, bias = regression.coef_.T, regression.intercept_
-    if len(regression.classes_) == 2:  # it keeps the second's score only, over the first's
-        coefficients, bias = np.hstack([0 * coefficients, coefficients]), np.array([0.0, bias[0]])
-    folded = np.zeros((X.shape[1], coefficients.shape[1]), np.float16)
+        coefficients, bias = _regress(scaled[:, seen].tocsr(), kind, weights, freedom, C)
+    folded = np.zeros((X.shape[1], len(classes)), np.float16)
     folded[seen] = coefficients * np.sqrt(squares[seen].astype(np.float64))[:, np.newaxis]
-    return WordsLinear(regression.classes_, folded, squares, bias.astype(np.float64))
+    return WordsLinear(classes, folded, squares, bias)
+
+
+def telling(X: csr_array, kind: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Say how much features tell of classes: the size of the logarithm of how much likelier each is in one.
+
+    Parameters
+    ----------
+    X : sparse array [shape=(n, n_features)]
+        Marks, 0 or 1.
+    kind : np.ndarray of int [shape=(n,)]
+        Each row's class.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_features, n_classes)]
+        0 for what is as likely in the class as out of it. Each feature counts as seen once more in both.
+    """
+    one_hot = np.eye(int(kind.max()) + 1)[kind]
+    within = 1 + X.T @ one_hot
+    beyond = 1 + X.T @ (1 - one_hot)
+    found: NDArray[np.float64] = np.abs(np.log(within / within.sum(axis=0)) - np.log(beyond / beyond.sum(axis=0)))
+    return found
+
+
+def _regress(
+    X: csr_array, kind: NDArray[np.int_], weights: NDArray[np.float64], freedom: NDArray[np.float64], C: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find coefficients [n_features, n_classes] and bias; the former cost what they are over their freedom."""
+    shape, one_hot, XT = freedom.shape, np.eye(freedom.shape[1])[kind], csr_array(X.T)
+
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        free, bias = at[: freedom.size].reshape(shape), at[freedom.size :]
+        scores = X @ (free * freedom) + bias
+        total = logsumexp(scores, axis=1, keepdims=True)
+        off = C * weights[:, np.newaxis] * (np.exp(scores - total) - one_hot)
+        value = C * weights @ (total.ravel() - (scores * one_hot).sum(axis=1)) + 0.5 * np.sum(free**2)
+        return float(value), np.concatenate([((XT @ off) * freedom + free).ravel(), off.sum(axis=0)])
+
+    start = np.zeros(freedom.size + shape[1])
+    options = {"maxiter": _ITERATIONS, "ftol": _TOLERANCE}
+    at = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+    return at[: freedom.size].reshape(shape) * freedom, at[freedom.size :]
 
 
 def rarity(X: csr_array) -> NDArray[np.float16]:
