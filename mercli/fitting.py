@@ -183,7 +183,7 @@ def fit(
         "speakers": speakers,
         "recordings": sorted({known for path in paths if (known := identity(path))}),
         "clips": len(trained.labels),
-        "detector": base.face.spec.detector if base.face else None,
+        "detector": bundle.face.spec.detector if bundle.face else None,
         "seed": seed,
         "split": dict(zip(("models", "fusion", "test"), map(sorted, drawn), strict=True)) if drawn else None,
         "scores": {what: score.to_json() for what, score in scores.items()},

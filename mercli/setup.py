@@ -211,6 +211,8 @@ def make_setup(
         from mercli.words.recognition import check
 
         check(transcribe)
+    if detector != HAAR and "face" not in wanted:
+        raise UsageError("--face-detector is for the face, which is not looked at here")
     if all_faces and "face" not in wanted:
         raise UsageError("--faces all is for the face, which is not looked at here")
     if face_network and "face" not in wanted:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from itertools import product
 
@@ -382,3 +383,35 @@ def test_a_table_that_is_none_is_refused_before_any_file_is_read(corpus, tmp_pat
     said = mercli("fit", corpus, "-o", tmp_path / "b", "--words-model", corpus / "manifest.csv", code=2)
     assert "has no column for a text" in said
     assert not (tmp_path / "b").exists()
+
+
+def test_words_learnt_in_a_language_look_for_transcripts_in_it(corpus, texts, tmp_path):
+    clips = tmp_path / "clips"
+    shutil.copytree(corpus, clips)
+    for path in clips.glob("*.txt"):
+        path.rename(path.with_suffix(".ger.txt"))
+    how = ("--voice-set", "original-34", "-q", "--words-model", texts)
+    mercli("fit", clips, "-o", tmp_path / "german", *how, "--words-language", "de")
+    bundle = bundles.load(tmp_path / "german")
+    assert bundle.words is not None
+    assert bundle.words.spec.language == "de"
+    assert bundle.training["scores"]["words"]["n"] == 48
+    said = mercli("fit", clips, "-o", tmp_path / "b", *how, "--words-language", "german", code=2)
+    assert "--words-language: language 'german' is no code of two letters, such as de" in said
+    said = mercli("fit", clips, "-o", tmp_path / "b", "--words-language", "de", code=2)
+    assert "--words-language is for --words-model, which is not given" in said
+
+
+def test_words_that_know_other_classes_are_refused_where_they_are_asked_for(corpus, tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,emotion\n" + "who is there,fear\nhow odd,surprise\nwhat now,bored\n" * 6)
+    how = ("--voice-set", "original-34", "-o", tmp_path / "b")
+    said = mercli("fit", corpus, *how, "--words-model", path, code=2)
+    assert "left out: 6 of 18 rows of" in said
+    assert "the words know fear, surprise, the corpus " in said
+    assert not (tmp_path / "b").exists()
+
+
+def test_words_alone_are_not_trained(corpus, tmp_path):
+    said = mercli("fit", corpus, "-o", tmp_path / "b", "--modalities", "words", code=2)
+    assert "of --modalities voice or face is needed: words join what they say" in said

@@ -40,6 +40,7 @@ from mercli.cli.recipe import (
 from mercli.wording import count
 
 if TYPE_CHECKING:
+    from mercli.cli.recipe import FrontEnd
     from mercli.corpora import Corpus
     from mercli.fitting import Fitted
     from mercli.words.labelled import LabelledTexts
@@ -78,6 +79,14 @@ def fit(
             show_default="the words of --base, if it knows any",
         ),
     ] = None,
+    words_language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="What language the texts of --words-model, and so the transcripts, are in, by two letters.",
+            show_default="en",
+        ),
+    ] = None,
     modalities: Modalities = None,
     face_detector: Detector = "haar",
     device: Device = "auto",
@@ -109,7 +118,7 @@ def fit(
         face_network=face_network,
     )
     bundles.refuse_to_replace(output, front.kept)
-    texts = _read_texts(words_model, modalities)
+    texts = _read_texts(words_model, words_language, modalities)
     sizes = labels.parse_split(split) if split is not None else None
     wanted = read_classes(classes)
     labelled = labels.load(corpora, manifest=manifest, classes=wanted)
@@ -118,7 +127,11 @@ def fit(
         jobs, timeout=timeout, max_memory=max_memory, max_duration=max_duration, max_pixels=max_pixels
     )
     if texts is not None:
-        front = front.with_words(texts, seed=seed)
+        front = front.with_words(texts, seed=seed, language=words_language or "en")
+        if texts.left_out and not quiet:
+            said = f"{texts.left_out} of {count(texts.left_out + len(texts.texts), 'row')} of {words_model}"
+            typer.echo(f"left out: {said}, without a word or with an emotion that mercli does not know", err=True)
+    front = _with_words_of_use(front, labelled, texts is not None)
     setup = front.set_up(face_detector, limits, labelled.paths, debug=debug)
     if not quiet and "voice" in setup.modalities:
         say_what_is_compiled()
@@ -150,12 +163,39 @@ def fit(
         typer.echo(f"wrote {output}", err=True)
 
 
-def _read_texts(path: Path | None, modalities: str | None) -> "LabelledTexts | None":
+def _with_words_of_use(front: "FrontEnd", labelled: "Corpus", is_given: bool) -> "FrontEnd":
+    """Leave out words that know too few of the corpus' classes; a UsageError says so where they were asked for."""
+    from dataclasses import replace
+
+    from mercli.errors import UsageError
+
+    words = front.bundle.words
+    if words is None or len(set(words.model.classes) & set(labelled.classes)) > 1:
+        return front
+    why = (
+        f"the words know {', '.join(words.model.classes)}, the corpus {', '.join(labelled.classes)}: they have to "
+        "have two in common"
+    )
+    if is_given or "words" in (front.modalities or ()):
+        raise UsageError(why)
+    if front.modalities is None:
+        typer.echo(f"words are left out: {why}", err=True)
+    return replace(front, bundle=replace(front.bundle, words=None))
+
+
+def _read_texts(path: Path | None, language: str | None, modalities: str | None) -> "LabelledTexts | None":
     from mercli.errors import UsageError
     from mercli.words.labelled import read_texts
+    from mercli.words.languages import check_code
 
     if path is None:
+        if language is not None:
+            raise UsageError("--words-language is for --words-model, which is not given")
         return None
+    try:
+        check_code(language or "en")
+    except ValueError as error:
+        raise UsageError(f"--words-language: {error}, such as de") from error
     asked = split_commas(modalities)
     if asked is not None and "words" not in asked:
         raise UsageError("--words-model is for words, which --modalities leaves out")

@@ -165,11 +165,11 @@ class FrontEnd:
             sources=sources,
         )
 
-    def with_words(self, texts: "LabelledTexts", *, seed: int) -> "FrontEnd":
+    def with_words(self, texts: "LabelledTexts", *, seed: int, language: str) -> "FrontEnd":
         """Give the same with words that are learnt from a table of texts, which takes a moment."""
         from mercli.words.own import learn_part
 
-        part, record = learn_part(texts, seed=seed)
+        part, record = learn_part(texts, seed=seed, language=language)
         training = {**self.bundle.training, "words_classifier": record}
         return replace(self, bundle=replace(self.bundle, words=part, training=training))
 
@@ -198,6 +198,8 @@ def open_front_end(
     from mercli.face_networks import find
     from mercli.setup import open_bundle
 
+    if modalities is not None and not {"voice", "face"}.intersection(modalities):
+        raise UsageError("of --modalities voice or face is needed: words join what they say")
     _refuse_without(modalities, "voice", {"--voice-set": voice_set, "--voice-classifier": voice_classifier})
     _refuse_without(modalities, "face", {"--face-pooling": face_pooling, "--face-network": face_network})
     for modality in ("voice", "face"):

@@ -12,37 +12,16 @@ from mercli.errors import MercliError
 from mercli.formats import TRANSCRIPT_SUFFIXES
 from mercli.remote import RemoteFile
 from mercli.sources import Source, state_of
+from mercli.words.languages import speaks
 
 LARGEST_BYTES = 16 << 20
 """Of a transcript: one of a whole day has some five million."""
 
 # "eng" and "en-GB" are English too.
 _TAG = re.compile(r"\.(?P<language>[A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{2,8})*")
-_THREE_LETTERS = {"en": "eng"}  # ISO 639-2, as containers have it, for languages that there are models of
 _SETTLED_NS = 2_000_000_000  # a folder that was changed so long ago shows any further change in its time
 
 _Listed = Mapping[str, tuple[tuple[str | None, str], ...]]
-
-
-def speaks(tag: str | None, language: str) -> bool:
-    """Tell whether a tag names a language; without a tag it may be any.
-
-    Parameters
-    ----------
-    tag : str or None
-        Such as ``"eng"`` or ``"en-GB"``.
-    language : str
-        A code of two letters.
-
-    Examples
-    --------
-    >>> speaks("en-GB", "en"), speaks("eng", "en"), speaks(None, "en"), speaks("de", "en")
-    (True, True, True, False)
-    """
-    if tag is None or tag.lower() in ("", "und"):
-        return True
-    first = re.split(r"[-_]", tag.lower(), maxsplit=1)[0]
-    return first in (language, _THREE_LETTERS.get(language, language))
 
 
 def find(path: Path, language: str) -> Path | None:

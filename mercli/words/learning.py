@@ -27,7 +27,7 @@ _COMPARED = 256  # texts on which that is looked at: dense, they are 64 MiB
 
 
 def learn_words(
-    texts: Sequence[str], labels: Sequence[str], groups: Sequence[str], *, seed: int
+    texts: Sequence[str], labels: Sequence[str], groups: Sequence[str], *, seed: int, language: str = "en"
 ) -> tuple[Model, WordsSpec, dict[str, Any]]:
     """Train a classifier of texts.
 
@@ -41,6 +41,8 @@ def learn_words(
         mark are left out. Where all belong to one group, each is taken for a group.
     seed : int
         Of the folds.
+    language : str
+        Of the texts: a code of two letters.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def learn_words(
     weights, prior = weighting(kind, chosen["evenness"])
     temperature = fit_temperature(said, kind, weights)
     estimator = Calibrated(model.fit(X, y, chosen["C"], weights), temperature, chosen)
-    spec = WordsSpec(prior=tuple(prior.tolist()))
+    spec = WordsSpec(prior=tuple(prior.tolist()), language=language)
     record = {
         "name": "logistic",
         **estimator.settings,

@@ -13,7 +13,7 @@ _FEW_WORDS = 4  # such as "oh yes": that somebody says it again is no wonder
 _MOST_KNOWN = 0.05  # of the clips that say more
 
 
-def learn_part(labelled: LabelledTexts, *, seed: int) -> tuple[WordsPart, dict[str, Any]]:
+def learn_part(labelled: LabelledTexts, *, seed: int, language: str = "en") -> tuple[WordsPart, dict[str, Any]]:
     """Train a words part.
 
     Parameters
@@ -22,6 +22,8 @@ def learn_part(labelled: LabelledTexts, *, seed: int) -> tuple[WordsPart, dict[s
         What to learn from.
     seed : int
         Of the folds.
+    language : str
+        Of the texts: a code of two letters.
 
     Returns
     -------
@@ -35,8 +37,9 @@ def learn_part(labelled: LabelledTexts, *, seed: int) -> tuple[WordsPart, dict[s
     CorpusError
         If there is too little to learn from.
     """
-    model, spec, record = learn_words(labelled.texts, labelled.labels, labelled.groups, seed=seed)
-    return WordsPart(spec, model), {**record, "texts": len(labelled.texts)}
+    table = labelled.texts, labelled.labels, labelled.groups
+    model, spec, record = learn_words(*table, seed=seed, language=language)
+    return WordsPart(spec, model), {**record, "texts": len(labelled.texts), "left_out": labelled.left_out}
 
 
 def known_by(texts: Iterable[str], table: Table) -> str | None:

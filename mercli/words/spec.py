@@ -4,7 +4,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from mercli.words.languages import check_code
+
 _MOST_FEATURES = 1 << 20
+_LEAST_PRIOR = 1e-6  # by which words are divided
 _LONGEST = 8  # words or letters that are counted together
 
 
@@ -46,9 +49,7 @@ class WordsSpec:
         for name in ("word_ngrams", "char_ngrams"):
             _check_range(name, getattr(spec, name))
         _check_prior(spec.prior)
-        code = spec.language
-        if not (isinstance(code, str) and len(code) == 2 and code.isascii() and code.isalpha() and code.islower()):
-            raise ValueError(f"language {code!r} is no code of two letters")
+        check_code(spec.language)
         return spec
 
     def to_json(self) -> dict[str, Any]:
@@ -63,6 +64,6 @@ def _check_range(name: str, value: Any) -> None:
 
 
 def _check_prior(prior: Any) -> None:
-    shares = isinstance(prior, tuple) and all(type(p) in (int, float) and 0 < p <= 1 for p in prior)
+    shares = isinstance(prior, tuple) and all(type(p) in (int, float) and _LEAST_PRIOR <= p <= 1 for p in prior)
     if not shares or not math.isclose(sum(prior), 1, abs_tol=1e-6):
         raise ValueError(f"prior {prior!r} is no share of each class that sum to 1")

@@ -14,10 +14,11 @@ from av.container import InputContainer
 from mercli.container import check_regular, open_container, reason_of
 from mercli.errors import MediaError, MissingModality
 from mercli.inputs import table_name
-from mercli.words.beside import LARGEST_BYTES, speaks
+from mercli.words.beside import LARGEST_BYTES
 from mercli.words.captions import tidied, told_once
 from mercli.words.cues import Words
 from mercli.words.encoding import decoded
+from mercli.words.languages import speaks
 
 _FORMATS = {".srt": "srt", ".vtt": "webvtt"}  # FFmpeg's names
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"})
