@@ -102,7 +102,8 @@ class DaskEngine:
         try:
             values = self._call(self._client.gather, [futures[ticket] for ticket in finished])
         except Exception as error:
-            raise self._lost() from error
+            self.n_slots()  # raises where the scheduler is lost
+            raise MercliError(f"a worker of {self.place} does not answer") from error
         answers = dict(zip(finished, values, strict=True))
         return [
             (ticket, answers[ticket] if ticket in answers else self._explain(future))
@@ -128,14 +129,19 @@ class DaskEngine:
     def _refuse_other_versions(self) -> None:
         """Raise a UsageError where not all have this mercli: scheduler and workers read what is sent to them."""
         try:
-            told = self._client.get_versions(packages=["mercli"])
+            told = self._client.sync(self._ask_versions, callback_timeout=_SILENCE_S)
         except Exception as error:
-            raise UsageError(f"the dask scheduler at {self._address} does not say what it has") from error
+            raise UsageError(
+                f"{self.place} does not say what it has: its scheduler, or one of its workers, does not answer"
+            ) from error
         for whose, parts in (("the scheduler", [told["scheduler"]]), ("a worker", told["workers"].values())):
             for part in parts:
                 version = part["packages"].get("mercli")
                 if version != mercli.__version__:
                     raise UsageError(other_version(whose, version))
+
+    async def _ask_versions(self) -> Any:
+        return await self._client.get_versions(packages=["mercli"])
 
     def _watch(self, ticket: int, future: Any) -> None:
         self._futures[ticket] = future

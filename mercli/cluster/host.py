@@ -2,10 +2,10 @@
 
 import atexit
 import contextlib
-import functools
 import multiprocessing
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -27,6 +27,7 @@ from mercli.setup import Setup
 from mercli.sources import Source
 
 _IDLE_S = 60.0  # after which a process with open models ends
+_OTHERS_IDLE_S = 10.0  # the same, where another run has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +125,24 @@ def is_there(source: Source) -> bool:
 
 
 class _Idle:
-    """Keep the processes that no task uses at the moment, by run; those of runs before are ended."""
+    """Keep the processes that no task uses at the moment, by run; those that nobody took for long are ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._crews: dict[str, list[Crew[Any, Any]]] = {}
+        self._crews: list[tuple[float, str, Crew[Any, Any]]] = []  # since when, of which run
         self._timer: threading.Timer | None = None
 
     def take(self, run: str) -> Crew[Any, Any] | None:
         with self._lock:
-            crews = self._crews.get(run)
-            return crews.pop() if crews else None
+            found = next((i for i in reversed(range(len(self._crews))) if self._crews[i][1] == run), None)
+            return None if found is None else self._crews.pop(found)[2]
 
     def put(self, run: str, crew: Crew[Any, Any]) -> None:
+        now = time.monotonic()
         with self._lock:
-            old = [each for name in set(self._crews) - {run} for each in self._crews.pop(name)]
-            self._crews.setdefault(run, []).append(crew)
+            old = [each for since, of, each in self._crews if of != run and now - since > _OTHERS_IDLE_S]
+            self._crews = [entry for entry in self._crews if entry[2] not in old]
+            self._crews.append((now, run, crew))
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = threading.Timer(_IDLE_S, self.end)
@@ -150,7 +153,7 @@ class _Idle:
 
     def end(self) -> None:
         with self._lock:
-            crews = [crew for crews in self._crews.values() for crew in crews]
+            crews = [crew for _, _, crew in self._crews]
             self._crews.clear()
         for crew in crews:
             crew.close()
@@ -186,12 +189,22 @@ def _crew_for(order: Order, setup: Setup) -> Iterator[Crew[Any, Any]]:
     _idle.put(order.run, crew)
 
 
-@functools.cache
+_servers: dict[str, tuple[Address | None, contextlib.ExitStack]] = {}
+_starting = threading.Lock()
+
+
 def _server_for(device: str) -> Address | None:
-    """Start what runs networks on this machine's graphics processor, if it has one, while this process lives."""
-    server = contextlib.ExitStack()
-    atexit.register(server.close)
-    return server.enter_context(devices.opened(device, lambda _: None))
+    """Have one process run networks on this machine's graphics processor, if it has one, for all threads here."""
+    with _starting:
+        if device in _servers:
+            address, server = _servers[device]
+            if address is None or address.answers():
+                return address
+            server.close()
+        server = contextlib.ExitStack()
+        atexit.register(server.close)
+        _servers[device] = server.enter_context(devices.opened(device, lambda _: None)), server
+        return _servers[device][0]
 
 
 def _allow_children() -> None:

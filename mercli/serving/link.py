@@ -1,6 +1,7 @@
 """What server and workers say to each other, over a local socket or pipe that only they have the key of."""
 
 from dataclasses import dataclass, field
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
@@ -19,6 +20,14 @@ class Address:
         """Reach it; an OSError, EOFError or AuthenticationError says that it is not there."""
         connection: Any = Client(self.place, authkey=self.key)
         return connection  # type: ignore[no-any-return]
+
+    def answers(self) -> bool:
+        """Tell whether it is there."""
+        try:
+            self.connect().close()
+        except (OSError, EOFError, AuthenticationError):
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

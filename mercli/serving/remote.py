@@ -41,6 +41,7 @@ class RemoteNetwork(Runner):
         self, model: bytes, what: str, *, address: Address, any_length: bool = False, singly: bool = False
     ) -> None:
         self._open_here = partial(Network, model, what, any_length=any_length, singly=singly)
+        self._what = what
         self._is_kept = len(model) <= _KEPT
         self._here: Network | None = None
         self._server: Connection | None = None
@@ -98,7 +99,7 @@ class RemoteNetwork(Runner):
     def _run_here(self) -> Network:
         if self._here is None:
             if not hasattr(self, "_open_here"):
-                raise MercliError("the process that had the voice encoder open on the graphics processor ended")
+                raise MercliError(f"the process that had {self._what} open on the graphics processor ended")
             self._here = self._open_here()
         return self._here
 

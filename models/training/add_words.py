@@ -24,7 +24,7 @@ COMMAND = "python models/training/words.py --train train.csv --dev dev.csv --tes
 
 LEARNT = """\
 Learnt from MELD (Poria et al., 2019): {n_texts:,} utterances of {n_groups:,} dialogues of a television series, in
-English, from its training and development parts (from a GPL-3.0 repository, as published; research). Words, and
+English, from its {parts} (from a GPL-3.0 repository, as published; research). Words, and
 letters within words, in runs, hashed, for a logistic regression. They join what voice and face say by Bayes' rule
 and count for what they say (weight 1): no corpus at hand has all three, so that this weight is not measured.
 `mercli fit` finds it on a corpus with transcripts of free speech.
@@ -50,20 +50,26 @@ def add(base: Bundle, folder: Path) -> Bundle:
     part = WordsPart(WordsSpec.from_json(said["spec"]), Model(content, tuple(said["classes"])))
     record = {
         **said["training"],
-        "corpus": "MELD, train and dev",
+        "corpus": f"MELD, {' and '.join(said['learnt_from'])}",
         "test": said.get("test"),
         "test_new": said.get("test_new"),
     }
     training = {**base.training, "words_classifier": record}
-    card = base.card.split(f"{TITLE}\n")[0].rstrip() + f"\n\n{describe(said)}"
-    modalities = ", ".join(("voice", "face", "words"))
-    card = card.replace("Modalities: voice, face.\n", f"Modalities: {modalities}.\n")
+    named = [name for name in base.modalities if name != "words"]
+    old, new = (f"Modalities: {', '.join(names)}.\n" for names in (base.modalities, [*named, "words"]))
+    if old not in base.card:
+        raise SystemExit(f"the card of {base.name} does not say {old.strip()!r}")
+    before, _, rest = base.card.replace(old, new).partition(f"{TITLE}\n")
+    _, mark, after = rest.partition("\n## ")
+    card = f"{before.rstrip()}\n\n{describe(said)}{mark}{after}"
     return replace(base, words=part, training=training, card=card)
 
 
 def describe(said: dict[str, Any]) -> str:
     """Say in Markdown what the words were learnt from, and how they do."""
-    text = LEARNT.format(**said["training"])
+    parts = {"train": "training", "dev": "development"}
+    learnt_from = " and ".join(parts[name] for name in said["learnt_from"])
+    text = LEARNT.format(**said["training"], parts=f"{learnt_from} part{'s' * (len(said['learnt_from']) > 1)}")
     if test := said.get("test"):
         new = said["test_new"]
         text += TESTED.format(**test, cells=_cells(test), n_new=new["n_texts"], new_cells=_cells(new))

@@ -120,6 +120,7 @@ def main() -> None:
     (options.out / "words.onnx").write_bytes(trained.onnx)
     said = {
         "model": "words.onnx",
+        "learnt_from": ["train", "dev"] if options.dev else ["train"],
         "sha256": hashlib.sha256(trained.onnx).hexdigest(),
         "classes": trained.classes,
         "spec": spec.to_json(),
