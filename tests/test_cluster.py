@@ -480,6 +480,7 @@ def test_tasks_take_several_files_only_where_many_workers_have_enough(n_files: i
             "--scheduler nonsense:// is no address of a dask scheduler",
         ),
         (["--backend", "slurm"], "no --backend slurm; there are local, dask and ray"),
+        (["--backend", "ray", "--scheduler", ""], "--scheduler is empty"),
         (["--scheduler", "tcp://127.0.0.1:8786"], "give --backend dask or --backend ray too"),
     ],
 )

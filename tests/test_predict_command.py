@@ -665,6 +665,17 @@ def test_an_output_that_is_an_input_is_refused(predict: Predict, sound_only: Pat
     assert recording.read_bytes() == before
 
 
+def test_nor_is_one_where_a_run_that_came_to_nothing_left_its_journal(
+    predict: Predict, sound_only: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "ratings.csv"
+    assert predict(sound_only, "-o", mine, "--backend", "dask").code == 2
+    assert mine.with_name("ratings.csv.journal").exists()
+    mine.write_text("file,my rating\na.mp4,5\n")
+    assert predict(sound_only, "-o", mine).code == 2
+    assert mine.read_text() == "file,my rating\na.mp4,5\n"
+
+
 @pytest.mark.parametrize("name", ["ratings.csv", "ratings.jsonl", "ratings.parquet"])
 def test_a_file_that_is_not_a_table_of_mercli_s_is_not_replaced(
     predict: Predict, sound_only: Path, tmp_path: Path, name: str

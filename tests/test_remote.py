@@ -16,7 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mercli import inputs, remote, sources, urls
+from mercli.cli.continuing import saying_how_to_continue
 from mercli.errors import MercliError, UsageError
+from mercli.journal import Journal
 from mercli.words import beside
 
 pytest.importorskip("fsspec")
@@ -226,6 +228,20 @@ def test_without_fsspec_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(UsageError, match=r'python -m pip install "mercli\[urls\]"'):
         inputs.find(["s3://bucket/clips"])
+
+
+def test_secrets_are_in_no_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "find", lambda *_, **__: [])
+    with pytest.raises(UsageError, match=r"no video or sound file in http://host/a/, clips\?$"):
+        inputs.find_some(["http://me:SECRET@host/a/?sig=SECRET", "clips?"])
+    monkeypatch.setattr(sys, "argv", ["mercli", "predict", "http://me:SECRET@host/a.mp4", "-o", "a.csv"])
+    with (
+        Journal(folder / "journal", ["status"]) as journal,
+        pytest.raises(KeyboardInterrupt) as ended,
+        saying_how_to_continue(3, journal),
+    ):
+        raise KeyboardInterrupt
+    assert str(ended.value).endswith("To continue: the same command")
 
 
 def test_secrets_are_in_no_name() -> None:

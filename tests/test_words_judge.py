@@ -161,6 +161,29 @@ def test_a_long_text_is_judged_in_parts(monkeypatch):
     assert whole[1] == pytest.approx((halves[0][1] + halves[1][1]) / 2, abs=0.1)
 
 
+def test_a_short_rest_of_a_long_text_has_a_short_say(monkeypatch):
+    part = words_part()
+    sad = " ".join([SAID["sad"]] * 20)
+    whole = Reader(part, THREE).posterior(said(sad))
+    assert whole is not None
+    monkeypatch.setattr(reader, "_LONGEST", len(sad))
+    for rest in (" .", f" {SAID['happy'][:15]}"):
+        with_rest = Reader(part, THREE).posterior(said(sad + rest))
+        assert with_rest == pytest.approx(whole, abs=0.02)
+
+
+def test_a_text_is_judged_once_however_many_seconds_have_it(monkeypatch):
+    text_reader = Reader(words_part(), THREE)
+    judged = []
+    vectors = reader.vectors
+    monkeypatch.setattr(reader, "vectors", lambda *what: judged.append(what) or vectors(*what))
+    first = [text_reader.posterior(said(SAID["sad"])) for _ in range(5)]
+    second = text_reader.posterior(said(SAID["happy"]))
+    assert len(judged) == 2
+    assert np.array_equal(first[0], first[4])
+    assert not np.array_equal(first[0], second)
+
+
 def test_a_face_that_is_not_the_main_one_has_no_words():
     assert EVIDENCE.face is not None
     result = Judge(with_words()).judge(replace(EVIDENCE, words=said(SAD), n_words=7, other_faces=(EVIDENCE.face,)))
