@@ -67,7 +67,7 @@ class Prediction:
     """
 
     file: str
-    path: Path | str
+    path: Path | str = field(repr=False)  # a URL may hold a password
     status: str
     emotion: str | None
     confidence: float | None

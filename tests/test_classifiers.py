@@ -328,6 +328,7 @@ class TestRepeatability:
         with threadpool_limits(1):
             return {name: hashlib.sha256(to_onnx(train(name, rows, seed=3))).hexdigest() for name in NAMES}
 
+    @pytest.mark.long
     def test_the_same_training_gives_the_same_bytes_in_another_process_too(self):
         """Sets of strings come in another order there."""
         program = (

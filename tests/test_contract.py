@@ -15,7 +15,8 @@ from mercli import registry, strict_json
 from mercli.emotions import ALL, FER2013
 from mercli.face.contract import Contract
 from mercli.face.spec import FaceSpec
-from mercli.registry.network import KnownNetwork, read_list
+from mercli.registry import network
+from mercli.registry.network import read_list
 
 GOOD: dict[str, Any] = {
     "size_px": 64,
@@ -188,12 +189,20 @@ def test_the_contract_that_the_documentation_shows_is_one():
 # The list of networks
 
 
+LIST = json.loads(Path(network.__file__).with_name("networks.json").read_text())["networks"]
+ENTRY = next(entry for entry in LIST if entry["name"] == "emotion-ferplus-8")
+
+
 def test_the_list_is_read_as_it_was_written():
-    for network in registry.NETWORKS.values():
-        assert KnownNetwork.from_json(network.to_json()) == network
-
-
-ENTRY = registry.NETWORKS["emotion-ferplus-8"].to_json()
+    assert [entry["name"] for entry in LIST] == list(registry.NETWORKS)
+    for entry in LIST:
+        known = registry.NETWORKS[entry["name"]]
+        assert (known.use, known.file, known.licence, known.url) == tuple(
+            entry[key] for key in ("use", "file", "licence", "url")
+        )
+        assert (known.size_bytes, known.sha256) == (entry["bytes"], entry["sha256"])
+        assert list(known.mirrors) == entry["mirrors"]
+        assert known.contract == (entry["contract"] and Contract.from_json(entry["contract"]))
 
 
 @pytest.mark.parametrize(

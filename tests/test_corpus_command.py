@@ -155,6 +155,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(corpus):
 
 
 @pytest.mark.data
+@pytest.mark.long
 def test_the_two_files_of_ravdess_that_are_one_are_found(shared_data, tmp_path):
     found = findings(shared_data / "ravdess-speech", tmp_path, 1)
     assert found["files"] == 1140

@@ -483,6 +483,7 @@ class TestFit:
         assert (found["n"], found["n_speakers"]) == (9, 3)
         assert f"{found['accuracy']:.3f}" in done.stdout
 
+    @pytest.mark.long
     def test_with_faces_it_takes_the_face_network_of_the_base(self, encoder, tmp_path):
         folder = tmp_path / "theatre"
         folder.mkdir()

@@ -270,8 +270,10 @@ def test_overwrite_starts_over(clips: Path, whole: bytes, tmp_path: Path) -> Non
     "change",
     [
         "content",
-        "bundle",
-        *(pytest.param(what, marks=pytest.mark.long) for what in ("time", "modalities", "tighter limit")),
+        *(
+            pytest.param(what, marks=pytest.mark.long)
+            for what in ("bundle", "time", "modalities", "tighter limit")
+        ),
     ],
 )
 def test_what_changed_is_done_anew_and_nothing_else(clips: Path, tmp_path: Path, change: str) -> None:
@@ -310,6 +312,7 @@ def test_what_changed_is_done_anew_and_nothing_else(clips: Path, tmp_path: Path,
     assert output.read_bytes() == fresh.read_bytes()
 
 
+@pytest.mark.long
 def test_a_wider_limit_keeps_what_kept_within_the_old(clips: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     run(clips, "-o", output, "--max-duration", 100)
@@ -422,7 +425,9 @@ def test_a_file_that_is_no_journal_is_left_alone(clips: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.long), 2])
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "which", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)]
+)
 def test_a_request_to_end_keeps_what_is_done_and_names_the_command_that_continues(
     clips: Path, whole: bytes, tmp_path: Path, which: signal.Signals, jobs: int
 ) -> None:

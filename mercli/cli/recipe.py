@@ -198,7 +198,7 @@ def open_front_end(
     from mercli.face_networks import find
     from mercli.setup import open_bundle
 
-    if modalities is not None and not {"voice", "face"}.intersection(modalities):
+    if modalities is not None and set(modalities) == {"words"}:
         raise UsageError("of --modalities voice or face is needed: words join what they say")
     _refuse_without(modalities, "voice", {"--voice-set": voice_set, "--voice-classifier": voice_classifier})
     _refuse_without(modalities, "face", {"--face-pooling": face_pooling, "--face-network": face_network})

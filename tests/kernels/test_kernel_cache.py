@@ -52,6 +52,7 @@ def run_in_a_new_process(cache_dir):
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_the_second_process_compiles_nothing(tmp_path):
     first, second = run_in_a_new_process(tmp_path), run_in_a_new_process(tmp_path)
     assert len(first) == len(second) > 0
