@@ -104,8 +104,18 @@ def test_the_box_is_where_the_face_was_found(annotated: tuple[Path, Ran], talkin
         assert np.abs(picture[inside].astype(int) - before[inside]).mean() < 8
 
 
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
-@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2), Fraction(1, 2)])
+@pytest.mark.parametrize(
+    ("aspect", "turn"),
+    [
+        *((Fraction(1), turn) for turn in (0, 90, 180, 270)),
+        *((aspect, 90) for aspect in (Fraction(2), Fraction(1, 2))),
+        *(
+            pytest.param(aspect, turn, marks=pytest.mark.long)
+            for aspect in (Fraction(2), Fraction(1, 2))
+            for turn in (0, 180, 270)
+        ),
+    ],
+)
 def test_the_box_is_at_the_face_however_the_picture_is_stored(
     draw_frames, tmp_path: Path, turn: int, aspect: Fraction
 ) -> None:
@@ -245,7 +255,7 @@ def test_a_file_that_is_cut_is_written_as_far_as_it_goes(draw_frames, speak, tmp
     [
         ("segfault", "segmentation fault"),
         pytest.param("kill", "killed", marks=pytest.mark.long),
-        ("hang", "longer than --timeout 3 s"),
+        pytest.param("hang", "longer than --timeout 3 s", marks=pytest.mark.long),
     ],
 )
 def test_a_decoder_that_dies_or_hangs_is_a_sentence(

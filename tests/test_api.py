@@ -462,6 +462,7 @@ def test_a_script_on_stdin_without_a_guard_predicts_twice(
     assert (tmp_path / "a.csv").read_bytes() == typed("table.csv").read_bytes()
 
 
+@pytest.mark.long
 def test_a_script_in_a_file_needs_no_guard_either(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(TWICE)
     command = [sys.executable, tmp_path / "script.py", folder, tmp_path / "a.csv"]

@@ -65,7 +65,7 @@ def test_each_file_is_worked_on_once_and_told_by_its_number(jobs: int) -> None:
     }
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_the_work_is_done_in_as_many_processes_as_asked_for_and_never_in_this_one(jobs: int) -> None:
     pids = {result[1] for _, result in batch.run(length, PATHS * 20, jobs=jobs) if isinstance(result, tuple)}
     assert len(pids) == jobs

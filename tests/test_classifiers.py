@@ -485,6 +485,7 @@ class TestTheChoice:
             assert uar == pytest.approx(1 / 3, abs=0.18)  # of 84 clips: 3.5 standard errors
 
     @pytest.mark.usefixtures("short_grids")
+    @pytest.mark.long
     def test_who_speaks_does_not_give_the_label_away(self, monkeypatch):
         """Each speaker is easily known and has one label most of the time: folds by clip would give it away."""
 

@@ -577,6 +577,7 @@ class TestFit:
 class TestThePlaceOfABundle:
     """Users put encoders of hundreds of megabytes into bundles: none is ever lost."""
 
+    @pytest.mark.long
     def test_an_encoder_in_the_folder_stays_when_the_bundle_is_made_anew(self, bundle, encoder, recordings):
         shutil.copy(encoder, bundle)
         own = bundle / "encoder.onnx"
@@ -661,6 +662,7 @@ class TestPredict:
         shutil.copy(encoder, bundle)
         assert mercli("predict", recordings, "--bundle", bundle, check=0).stdout == table
 
+    @pytest.mark.long
     def test_a_file_of_another_name_and_the_right_content_is_as_good(
         self, table, fitted, encoder, recordings, tmp_path
     ):
@@ -722,6 +724,7 @@ class TestPredict:
         assert "continuing: 9 of 9 files done already" in again.stderr
         assert (tmp_path / "t.csv").read_text() == table
 
+    @pytest.mark.long
     def test_only_workers_open_it(self, fitted, encoder, recordings, monkeypatch):
         monkeypatch.setattr(SpeechNetwork, "__init__", lambda *_: pytest.fail("this process opened the network"))
         code, said = says("predict", recordings, "--bundle", fitted[0], "--voice-encoder", encoder)

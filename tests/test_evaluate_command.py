@@ -330,7 +330,15 @@ class TestOutputs:
         assert "is a file to read" in evaluate(radio, *words, code=2)
         assert (bundle / "bundle.json").read_bytes() == before
 
-    @pytest.mark.parametrize("speakers", [[], [1, 2], ["s", None], "ravdess-01"])
+    @pytest.mark.parametrize(
+        "speakers",
+        [
+            [1, 2],
+            pytest.param([], marks=pytest.mark.long),
+            pytest.param(["s", None], marks=pytest.mark.long),
+            pytest.param("ravdess-01", marks=pytest.mark.long),
+        ],
+    )
     def test_a_record_that_names_nobody_is_not_believed(self, radio, bundle, tmp_path, speakers):
         made = bundles.load(bundle)
         record = {**made.training, "speakers": speakers, "recordings": []}

@@ -351,7 +351,7 @@ def test_a_reader_that_leaves_early_gets_no_traceback(folder: Path) -> None:
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("ending", [pytest.param(".csv", marks=pytest.mark.long), ".parquet"])
 def test_a_table_that_finds_no_room_ends_the_run_with_a_sentence_and_leaves_nothing(
     speak: Callable[..., NDArray[np.float32]], tmp_path: Path, ending: str
 ) -> None:
@@ -373,7 +373,7 @@ def test_a_table_that_finds_no_room_ends_the_run_with_a_sentence_and_leaves_noth
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="Ctrl-C is another thing there")
-@pytest.mark.parametrize("which", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("which", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.long)])
 def test_a_request_to_end_leaves_no_table_and_no_process(sound_only: Path, tmp_path: Path, which: str) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "out").mkdir()

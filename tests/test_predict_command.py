@@ -406,7 +406,10 @@ def test_a_journal_without_the_timeline_or_the_faces_asked_for_is_done_anew(
     assert "continuing: 1 of 1 file" in predict(*run).err
 
 
-@pytest.mark.parametrize("name", ["ratings.csv", "ratings.jsonl", "ratings.parquet"])
+@pytest.mark.parametrize(
+    "name",
+    ["ratings.csv", *(pytest.param(f"ratings.{each}", marks=pytest.mark.long) for each in ("jsonl", "parquet"))],
+)
 def test_a_file_that_is_not_a_timeline_of_mercli_s_is_not_replaced(
     predict: Predict, sound_only: Path, tmp_path: Path, name: str
 ) -> None:

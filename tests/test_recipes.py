@@ -14,6 +14,7 @@ RECIPES = sorted(
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.long
 def test_a_recipe_says_what_it_takes(recipe):
     needed = {"import torch": "torch", "from transformers": "transformers"}
     for line, package in needed.items():

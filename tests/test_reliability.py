@@ -128,7 +128,7 @@ def test_files_that_kill_hang_or_hoard_are_told_apart_and_the_others_are_unaffec
 ) -> None:
     folder = with_faults(tmp_path / "files", clips, count)
     output = tmp_path / "out.csv"
-    ended = run(folder, "-o", output, "-j", 2, "--timeout", 10, "--max-memory", "1500M", env=FAULTS)
+    ended = run(folder, "-o", output, "-j", 2, "--timeout", 6, "--max-memory", "1500M", env=FAULTS)
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "Fatal Python error" not in ended.stderr
@@ -137,7 +137,7 @@ def test_files_that_kill_hang_or_hoard_are_told_apart_and_the_others_are_unaffec
     lost = {name.split("-")[0]: (row["status"], row["error"]) for name, row in rows.items() if "-" in name}
     assert lost == {
         "segfault": ("crashed", "its worker died twice: segmentation fault (SIGSEGV)"),
-        "hang": ("timeout", "it took longer than --timeout 10 s"),
+        "hang": ("timeout", "it took longer than --timeout 6 s"),
         "grow": ("crashed", "it needed more than --max-memory 1.46 GB"),
     }
     others = Counter(row["status"] for name, row in rows.items() if "-" not in name)

@@ -300,6 +300,7 @@ def test_a_filter_shows_the_rows_that_fit_and_says_how_many(show: Open, page: Pa
     playwright.expect(opened.page.locator("#count")).to_have_text("60 of 60 rows are shown.")
 
 
+@pytest.mark.long
 def test_five_thousand_rows_are_sorted_and_filtered_in_a_page_under_five_megabytes(
     show: Open, tmp_path: Path
 ) -> None:
@@ -512,6 +513,7 @@ def test_hostile_cells_stay_text(show: Open, tmp_path: Path) -> None:
     assert opened.overflow() == 0
 
 
+@pytest.mark.long
 def test_hostile_evaluations_stay_text(show: Open, tmp_path: Path) -> None:
     said = [
         {

@@ -100,7 +100,7 @@ def tries(paths: list[Path]) -> Counter[str]:
     return Counter({name: note.read_text().count("\n") for name, note in notes.items() if note.exists()})
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_worker_that_dies_among_tiny_files_costs_the_file_it_was_at(tmp_path: Path, jobs: int) -> None:
     paths = [tmp_path / f"{'kill' if i in (50, 51, 99) else 'tiny'}-{i}.wav" for i in range(150)]
     told = [(paths[index], result) for index, result in batch.run(note_a_try, paths, jobs=jobs)]
