@@ -276,6 +276,7 @@ def test_a_decoder_that_dies_or_hangs_is_a_sentence(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.long
 def test_interrupted_it_leaves_nothing(draw_frames: Callable[..., list[np.ndarray]], tmp_path: Path) -> None:
     path = write_video(tmp_path / "in.mp4", draw_frames(400))
     command = [sys.executable, "-m", "mercli", "annotate", str(path), "-o", str(tmp_path / "a.mp4")]

@@ -714,6 +714,7 @@ class TestPredict:
             said == "mercli: bundle mercli-base measures the voice without an encoder; leave --voice-encoder out"
         )
 
+    @pytest.mark.long
     def test_a_run_goes_on_wherever_the_encoder_lies_by_now(self, bundle, encoder, recordings, tmp_path, table):
         shutil.copy(encoder, bundle)
         first = mercli("predict", recordings, "--bundle", bundle, "-o", tmp_path / "t.csv", check=0)

@@ -401,6 +401,7 @@ def test_a_dead_run_does_not_keep_the_next_one_out(clips: Path, whole: bytes, tm
     assert output.read_bytes() == whole
 
 
+@pytest.mark.long
 def test_a_line_that_was_half_written_is_forgotten(clips: Path, whole: bytes, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     run(clips, "-o", output)
