@@ -163,10 +163,10 @@ def test_the_time_of_a_file_does_not_count_for_the_next() -> None:
 
 def test_a_slow_reader_of_the_results_is_no_file_s_fault() -> None:
     got = []
-    for _, result in batch.run(nap, PATHS[:3], prepare=import_this, jobs=1, limits=Limits(timeout_s=1.5)):
-        time.sleep(1.8)
+    for _, result in batch.run(nap, PATHS[:4], prepare=import_this, jobs=2, limits=Limits(timeout_s=1.5)):
+        time.sleep(2)
         got.append(result)
-    assert sorted(map(str, got)) == [path.name for path in PATHS[:3]]
+    assert sorted(map(str, got)) == [path.name for path in PATHS[:4]]
 
 
 class Prepare:

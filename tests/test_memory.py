@@ -77,7 +77,7 @@ def write_minutes(media_folder: Path, speak: Callable[..., Samples]) -> Callable
     return write
 
 
-@pytest.mark.parametrize("minutes", [4, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("minutes", [12, pytest.param(60, marks=pytest.mark.long)])
 def test_a_long_video_needs_no_more_memory_than_one_of_a_minute(
     write_minutes: Callable[[int], Path], minutes: int
 ) -> None:

@@ -249,7 +249,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_whatever_an_evaluation_holds_it_is_shown_or_refused(data: st.DataObject) -> None:
     said = made.evaluation_json()

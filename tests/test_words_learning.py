@@ -114,6 +114,16 @@ def test_what_is_likelier_in_a_class_tells_of_it():
     assert told[2] == pytest.approx(0)
 
 
+def test_texts_that_are_the_same_in_all_classes_tell_nothing():
+    texts, labels, groups = (
+        ["so", "and then", "well"] * 8,
+        ["happy"] * 12 + ["sad"] * 12,
+        [str(i) for i in range(24)],
+    )
+    made = learn_words(texts, labels, groups, seed=0)
+    assert judged(made, ["so", "and then"]) == pytest.approx(np.full((2, 2), 0.5), abs=1e-3)
+
+
 def test_ngrams_that_tell_more_are_shrunk_less(monkeypatch):
     texts, labels, _ = table()
     X, labels = marks(texts, WordsSpec(prior=())), np.array(labels)

@@ -288,6 +288,8 @@ def test_what_is_full_of_zeros_is_no_text(write, name):
 def test_a_damaged_byte_does_not_make_another_text_of_the_rest(write):
     whole = "I\u2019m so happy, isn\u2019t it great"
     assert read(write("a.txt", whole.encode() + b" \xff.")).text == f"{whole} \ufffd."
+    once_damaged = "caf\ufffd"  # in a file that is good UTF-8 by now
+    assert read(write("b.txt", once_damaged)).text == once_damaged
 
 
 def test_a_transcript_that_is_too_large_is_refused(write, monkeypatch):

@@ -1,6 +1,7 @@
 """Text files whose encoding nobody states."""
 
 import codecs
+import contextlib
 
 _LATIN = "cp1252"  # what old subtitles are in where they are not Unicode
 _MARKS = (  # that of UTF-32 begins with that of UTF-16
@@ -46,10 +47,10 @@ def decoded(content: bytes) -> str:
             return content[len(mark) :].decode(encoding, "replace")
     if wide := _wide(content):
         return content.decode(wide, "replace")
+    with contextlib.suppress(UnicodeDecodeError):
+        return content.decode("utf-8")
     text = content.decode("utf-8", "replace")
     n_damaged = text.count(_REPLACED)
-    if not n_damaged:
-        return text
     # Letters of Windows-1252 make up a sequence of UTF-8 only by chance.
     n_sequences = sum(not letter.isascii() for letter in text) - n_damaged
     return text if n_sequences >= n_damaged else content.decode(_LATIN, "replace")

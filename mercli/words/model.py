@@ -100,7 +100,7 @@ def fit(X: csr_array, labels: NDArray[np.str_], C: float, weights: NDArray[np.fl
     seen = np.unique(scaled.indices)  # a small corpus has few of the n-grams there could be
     classes, kind = np.unique(labels, return_inverse=True)
     freedom = np.sqrt(telling(X[:, seen], kind))
-    freedom /= np.sqrt(np.mean(freedom**2))
+    freedom /= max(np.sqrt(np.mean(freedom**2)), _LEAST_LENGTH)  # 0 where all classes say the same
     with threadpool_limits(1):  # else what another machine learns differs by rounding
         coefficients, bias = _regress(scaled[:, seen].tocsr(), kind, weights, freedom, C)
     folded = np.zeros((X.shape[1], len(classes)), np.float16)
